@@ -1,0 +1,162 @@
+//! Builds every part from the configuration and owns it.
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Source};
+use crate::context::geoip::{GeoIp, GeoIpError};
+use crate::context::ip_lists::{IpLists, ListError};
+use crate::keyed_hash::HashKey;
+use crate::memory::decisions::IdSource;
+use crate::memory::volatile::Volatile;
+use crate::pipeline::{Loaded, Pipeline};
+use crate::server::{BindError, Listen, Server};
+use crate::telemetry::Meters;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+/// The service, bound and ready to run.
+#[derive(Debug)]
+pub struct App {
+    pipeline: Arc<Pipeline<Volatile>>,
+    server: Server<Volatile>,
+    config: Config,
+}
+
+/// Why the service does not start.
+#[derive(Debug)]
+pub enum AppError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// A GeoIP database does not load.
+    GeoIp(GeoIpError),
+    /// A list does not load.
+    List(ListError),
+    /// An address cannot be had.
+    Bind(BindError),
+    /// The operating system gives no randomness.
+    Random(getrandom::Error),
+    /// The metrics cannot be set up.
+    Metrics(metrics_exporter_prometheus::BuildError),
+    /// The system refuses a thread, a socket or a signal.
+    Io(io::Error),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::GeoIp(error) => error.fmt(f),
+            Self::List(error) => error.fmt(f),
+            Self::Bind(error) => error.fmt(f),
+            Self::Random(_) => f.write_str("the operating system gives no randomness"),
+            Self::Metrics(_) => f.write_str("metrics cannot be set up"),
+            Self::Io(_) => f.write_str("the system refuses what the service needs"),
+        }
+    }
+}
+
+impl std::error::Error for AppError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(_) | Self::List(_) => None,
+            Self::GeoIp(error) => error.source(),
+            Self::Bind(error) => error.source(),
+            Self::Random(error) => Some(error),
+            Self::Metrics(error) => Some(error),
+            Self::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<ConfigError> for AppError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<io::Error> for AppError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl AppError {
+    /// Whether the operator can mend it in the configuration.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::Config(_) | Self::GeoIp(_) | Self::List(_) => true,
+            Self::Bind(_) | Self::Random(_) | Self::Metrics(_) | Self::Io(_) => false,
+        }
+    }
+}
+
+impl App {
+    /// Loads every file and binds every address.
+    ///
+    /// # Errors
+    ///
+    /// See [`AppError`]; nothing is left behind.
+    pub fn build(config: Config) -> Result<Self, AppError> {
+        let clock = Clock;
+        let meters = Arc::new(Meters::new().map_err(AppError::Metrics)?);
+        let memory = Volatile::new(&config.memory);
+        let key = HashKey::random().map_err(AppError::Random)?;
+        let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);
+        let loaded = load(&config, clock)?;
+        let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
+        let server = Server::bind(&config.server, Arc::clone(&pipeline), meters, clock).map_err(AppError::Bind)?;
+        Ok(Self { pipeline, server, config })
+    }
+
+    /// The addresses as bound: main ones in the order of the configuration, the admin listener's last.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub fn addresses(&self) -> io::Result<Vec<Listen>> {
+        self.server.addresses()
+    }
+
+    /// Serves until `stop` is over. SIGHUP reads `source` again and keeps what was there if that does not load.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses a thread, a socket or a signal.
+    pub fn run(self, source: Option<&Source>, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        tracing::warn!("memory is volatile: a restart forgets every user");
+        let (pipeline, running) = (self.pipeline, self.config);
+        let reload = || {
+            let Some(source) = source else { return };
+            match source.read().map_err(AppError::from).and_then(|config| Ok((load(&config, Clock)?, config))) {
+                Ok((loaded, config)) => {
+                    pipeline.replace(loaded);
+                    let restart = config.server != running.server
+                        || config.memory != running.memory
+                        || config.telemetry != running.telemetry;
+                    tracing::info!(restart_needed_for_the_rest = restart, "configuration, lists and databases were read again");
+                }
+                Err(error) => tracing::error!(%error, "not read again; what was there stays"),
+            }
+        };
+        Ok(self.server.run(stop, reload)?)
+    }
+}
+
+/// Loads what the configuration names.
+///
+/// # Errors
+///
+/// A database or a list does not load.
+pub fn load(config: &Config, clock: Clock) -> Result<Loaded, AppError> {
+    let untrusted_ip = &config.signals.untrusted_ip;
+    Ok(Loaded {
+        geoip: GeoIp::open(&config.geoip).map_err(AppError::GeoIp)?,
+        lists: IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock).map_err(AppError::List)?,
+        signals: config.signals.clone(),
+        verdict: config.verdict.clone(),
+        record: config.memory.record,
+        pending_ttl_s: config.memory.pending_ttl_s,
+    })
+}

@@ -1,0 +1,100 @@
+//! The command line.
+
+mod check_config;
+mod client_key;
+mod demo;
+mod geo;
+mod serve;
+
+use crate::app::AppError;
+use crate::config::Source;
+use clap::{Parser, Subcommand};
+use std::error::Error;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Adaptive MFA: says of each login whether to demand a second factor, and why.
+#[derive(Debug, Parser)]
+#[command(name = "askance", version, about)]
+struct Arguments {
+    /// The configuration; default config.toml if there is one, else the built-in defaults
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service (the default)
+    Serve,
+    /// Print the effective configuration, secrets masked, or every error in it
+    CheckConfig {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a new API key and its configuration stanza
+    ClientKey {
+        /// How logs call the client
+        name: String,
+    },
+    /// Say what the databases and lists know of addresses
+    Geo {
+        /// The addresses
+        #[arg(required = true)]
+        ip: Vec<IpAddr>,
+        /// Print JSON, one object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start a service in memory and tell a story of logins, each with its verdict
+    Demo {
+        /// End when the story has been told
+        #[arg(long)]
+        exit: bool,
+    },
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Arguments { config, command } = Arguments::parse();
+    let source = Source::new(config);
+    let done = match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&source),
+        Command::CheckConfig { json } => check_config::run(&source, json),
+        Command::ClientKey { name } => client_key::run(&name),
+        Command::Geo { ip, json } => geo::run(&source, &ip, json),
+        Command::Demo { exit } => demo::run(exit),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(error.as_ref());
+            ExitCode::from(exit_code(error.as_ref()))
+        }
+    }
+}
+
+/// 2 is for what the configuration can mend.
+fn exit_code(error: &(dyn Error + 'static)) -> u8 {
+    match error.downcast_ref::<AppError>() {
+        Some(error) if error.is_config() => 2,
+        _ => 1,
+    }
+}
+
+/// The error and what lies behind it, on standard error.
+fn say_error(error: &dyn Error) {
+    let mut text = format!("askance: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    // Nobody is left to tell when standard error is gone.
+    writeln!(std::io::stderr(), "{text}").unwrap_or_default();
+}

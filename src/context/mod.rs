@@ -1,0 +1,121 @@
+//! The facts of one login, before anybody judges them.
+//!
+//! The submodules look facts up, each from one source, synchronously and in memory; they may not judge. What could not
+//! be had is a variant that says why.
+
+pub mod agent;
+pub mod client_hints;
+pub mod geoip;
+pub mod ip_lists;
+pub mod phone;
+
+use crate::clock::Timestamp;
+use crate::context::agent::Agent;
+use crate::context::ip_lists::ListFinding;
+use crate::context::phone::Phone;
+use crate::event::{FactorSet, FirstFactor, Flow};
+use crate::keyed_hash::{DeviceTag, NetworkTag, UserKey};
+use crate::units::{Coordinates, CountryCode, Kilometres};
+use std::net::IpAddr;
+
+/// All that is known of one login when it is judged, but the user's history.
+#[derive(Debug)]
+pub struct LoginContext<'a> {
+    /// The user's key in memory.
+    pub user: UserKey,
+    /// When the login happened; every duration of a judgement ends here.
+    pub time: Timestamp,
+    /// The device leg.
+    pub device: Option<DeviceTag>,
+    /// The user-agent leg; `None` where nothing could be parsed.
+    pub agent: Option<Agent>,
+    /// The network side.
+    pub address: Address<'a>,
+    /// The place.
+    pub location: Location,
+    /// The number, parsed.
+    pub phone: Phone,
+    /// What the caller tells of the account.
+    pub account: Account,
+    /// The flow in which the login happens.
+    pub flow: Flow,
+    /// How the first factor was given.
+    pub first_factor: FirstFactor,
+    /// Whether the browser holds a "remember this browser" session.
+    pub remembered_browser: bool,
+}
+
+/// What is known of the address.
+#[derive(Debug)]
+pub struct Address<'a> {
+    /// As the caller wrote it.
+    pub text: &'a str,
+    /// `None` when that is no address.
+    pub ip: Option<IpAddr>,
+    /// The user's tag of its /24 or /48.
+    pub network: Option<NetworkTag>,
+    /// Its autonomous system, where known.
+    pub asn: Option<u32>,
+    /// The name of that.
+    pub as_organization: Option<&'a str>,
+    /// What the lists say.
+    pub lists: ListFinding,
+    /// 0 (a bot for certain) to 99, where an edge says.
+    pub bot_score: Option<u8>,
+    /// The edge knows this client as a crawler.
+    pub verified_bot: bool,
+    /// What an edge said was dropped, since the caller is not trusted with it.
+    pub edge_ignored: bool,
+}
+
+/// Where the client is, or why that is not known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Location {
+    /// Here.
+    Known(Place),
+    /// No record of this address; private, loopback and link-local ones too.
+    Missing,
+    /// There is a record, or a location was given, but no usable coordinates.
+    Unusable,
+    /// The database could not be read. A failure of ours.
+    Failed,
+}
+
+/// A point with its uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place {
+    /// The point.
+    pub at: Coordinates,
+    /// How far from it the client may be.
+    pub radius: Kilometres,
+    /// What kind of row said so.
+    pub grain: Grain,
+    /// ISO 3166-1, where known.
+    pub country: Option<CountryCode>,
+}
+
+/// What a place's radius means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// The middle of a country; the radius is a bound.
+    Country,
+    /// A city or better; the radius is an estimate.
+    City,
+}
+
+/// What the caller tells of the account.
+#[derive(Debug, Clone, Copy)]
+pub struct Account {
+    /// The factors that the caller's own MFA holds.
+    pub enrolled: FactorSet,
+    /// Whether an email address is known.
+    pub has_email: bool,
+    /// Whether it was proved.
+    pub email_verified: Option<bool>,
+    /// When the account was made.
+    pub created_at: Option<Timestamp>,
+    /// When the phone number last changed.
+    pub phone_changed_at: Option<Timestamp>,
+    /// When the email address last changed.
+    pub email_changed_at: Option<Timestamp>,
+}

@@ -1,0 +1,291 @@
+//! One user's share of memory: devices, agents, networks and places of completed logins.
+//!
+//! Pure data. What is learnt is merged: maxima of times and unions of days, so that neither the order of logins nor
+//! telling one twice changes the outcome, and two replicas that learnt apart can be joined. Bounded whatever happens.
+
+mod row;
+
+pub use row::RowError;
+
+use crate::clock::{DAY_MS, Timestamp};
+use crate::context::Place;
+use crate::context::agent::{Agent, AgentFamily};
+use crate::geodesy::great_circle;
+use crate::keyed_hash::{DeviceTag, NetworkTag};
+use arrayvec::ArrayVec;
+
+/// Devices kept per user.
+pub const DEVICES_MAX: usize = 10;
+/// Agent families kept per user.
+pub const AGENTS_MAX: usize = 12;
+/// Networks kept per user.
+pub const NETWORKS_MAX: usize = 24;
+/// Valid places kept per user.
+pub const PLACES_MAX: usize = 3;
+/// Logins within this distance, in km, are at one place (signals.md).
+const ONE_PLACE_KM: f64 = 20.0;
+/// A version may go back by one major, for staged roll-outs and roll-backs, and is still the same agent (signals.md).
+const MAJORS_BACK_MAX: u16 = 1;
+
+/// A completed login: the facts that teach.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Login {
+    /// When.
+    pub time: Timestamp,
+    /// Known from now on.
+    pub device: Option<DeviceTag>,
+    /// Known from now on.
+    pub agent: Option<Agent>,
+    /// Its /24 or /48.
+    pub network: Option<NetworkTag>,
+    /// Its autonomous system.
+    pub asn: Option<u32>,
+    /// Where; `None` unless the place is valid (no anonymiser, no hosting, located).
+    pub place: Option<Place>,
+    /// A second factor, or a passkey, proved who it was.
+    pub factor_passed: bool,
+}
+
+/// What is remembered of one user. About 1 kB on the stack; in memory it is a row of some 150 bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UserHistory {
+    last_login_s: u32,
+    place_confirmed_s: u32,
+    devices: ArrayVec<KnownDevice, DEVICES_MAX>,
+    agents: ArrayVec<KnownAgent, AGENTS_MAX>,
+    networks: ArrayVec<KnownNetwork, NETWORKS_MAX>,
+    places: ArrayVec<ValidPlace, PLACES_MAX>,
+}
+
+/// When something was used: last second, and on which of the 32 days up to then, bit 0 being the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Usage {
+    last_s: u32,
+    days: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct KnownDevice {
+    tag: DeviceTag,
+    usage: Usage,
+}
+
+/// One line of versions of one family: a user with an old and a new browser of one family has two.
+#[derive(Debug, Clone, PartialEq)]
+struct KnownAgent {
+    agent: Agent,
+    usage: Usage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct KnownNetwork {
+    tag: NetworkTag,
+    asn: Option<u32>,
+    usage: Usage,
+}
+
+/// A place where the user was for certain, with what ties a later login to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidPlace {
+    /// When the user was last there, whole seconds since 1970.
+    pub time_s: u32,
+    /// Where.
+    pub place: Place,
+    /// From which network.
+    pub network: Option<NetworkTag>,
+    /// In which autonomous system.
+    pub asn: Option<u32>,
+    /// On which device.
+    pub device: Option<DeviceTag>,
+}
+
+impl ValidPlace {
+    /// When the user was last there.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_unix_s(self.time_s)
+    }
+}
+
+impl UserHistory {
+    /// When the user last completed a login.
+    #[must_use]
+    pub fn last_login(&self) -> Timestamp {
+        Timestamp::from_unix_s(self.last_login_s)
+    }
+
+    /// Whether this device was used at most `window_days` before `now`.
+    #[must_use]
+    pub fn knows_device(&self, tag: DeviceTag, now: Timestamp, window_days: u32) -> bool {
+        self.devices.iter().any(|known| known.tag == tag && known.usage.is_within(now, window_days))
+    }
+
+    /// Whether this family was used at most `window_days` before `now`, in a version that does not go back too far.
+    #[must_use]
+    pub fn knows_agent(&self, agent: Agent, now: Timestamp, window_days: u32) -> bool {
+        self.agents.iter().any(|known| known.is_succeeded_by(agent) && known.usage.is_within(now, window_days))
+    }
+
+    /// Whether any device or agent was used at most `window_days` before `now`.
+    #[must_use]
+    pub fn remembers_devices(&self, now: Timestamp, window_days: u32) -> bool {
+        self.devices.iter().map(|known| known.usage).any(|usage| usage.is_within(now, window_days))
+            || self.agents.iter().map(|known| known.usage).any(|usage| usage.is_within(now, window_days))
+    }
+
+    /// Whether the user's networks are known to lie in other autonomous systems than this one. A system that is not
+    /// known equals no other and is not a new one either.
+    #[must_use]
+    pub fn is_new_asn(&self, asn: u32) -> bool {
+        !self.networks.iter().any(|known| known.asn == Some(asn))
+    }
+
+    /// The places that a login at `now` is compared with: at most `location_days` old, and none older than the last
+    /// one that a factor confirmed, since that login proved where the user was.
+    pub fn places(&self, now: Timestamp, location_days: u32) -> impl Iterator<Item = &ValidPlace> {
+        let age_ms_max = i64::from(location_days) * DAY_MS;
+        self.places
+            .iter()
+            .filter(move |place| place.time_s >= self.place_confirmed_s && now.ms_since(place.time()) <= age_ms_max)
+    }
+
+    /// Learns from a completed login.
+    pub fn record(&mut self, login: &Login) {
+        let now_s = login.time.unix_s();
+        self.last_login_s = self.last_login_s.max(now_s);
+        if let Some(tag) = login.device {
+            match self.devices.iter_mut().find(|known| known.tag == tag) {
+                Some(known) => known.usage.add(now_s),
+                None => insert(&mut self.devices, KnownDevice { tag, usage: Usage::at(now_s) }),
+            }
+        }
+        if let Some(agent) = login.agent {
+            self.record_agent(agent, now_s);
+        }
+        if let Some(tag) = login.network {
+            match self.networks.iter_mut().find(|known| known.tag == tag) {
+                Some(known) => {
+                    known.usage.add(now_s);
+                    known.asn = login.asn.or(known.asn);
+                }
+                None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(now_s) }),
+            }
+        }
+        if let Some(place) = login.place {
+            self.record_place(ValidPlace {
+                time_s: now_s,
+                place,
+                network: login.network,
+                asn: login.asn,
+                device: login.device,
+            });
+            if login.factor_passed {
+                self.place_confirmed_s = self.place_confirmed_s.max(now_s);
+            }
+        }
+    }
+
+    /// An update moves its line of versions on; a version that goes back too far begins a line of its own. What is told
+    /// late, an older version before a newer one, changes no line.
+    fn record_agent(&mut self, agent: Agent, now_s: u32) {
+        let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.agent.family == agent.family);
+        let passed = of_family()
+            .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s >= now_s)
+            .min_by_key(|(_, known)| known.agent.major);
+        let succeeded = || {
+            of_family().filter(|(_, known)| known.is_succeeded_by(agent)).max_by_key(|(_, known)| known.agent.major)
+        };
+        match passed.or_else(succeeded).map(|(line, _)| line) {
+            Some(line) => {
+                let known = &mut self.agents[line];
+                known.agent.major = known.agent.major.max(agent.major);
+                known.usage.add(now_s);
+            }
+            None => insert(&mut self.agents, KnownAgent { agent, usage: Usage::at(now_s) }),
+        }
+    }
+
+    /// Keeps the last places, and the last visit to each.
+    fn record_place(&mut self, visit: ValidPlace) {
+        let same_spot = |known: &ValidPlace| great_circle(known.place.at, visit.place.at).value() <= ONE_PLACE_KM;
+        if let Some(known) = self.places.iter_mut().find(|known| same_spot(known)) {
+            if visit.time_s >= known.time_s {
+                *known = visit;
+            }
+        } else if let Err(full) = self.places.try_push(visit) {
+            let visit = full.element();
+            if let Some(oldest) = self.places.iter_mut().min_by_key(|known| known.time_s)
+                && oldest.time_s < visit.time_s
+            {
+                *oldest = visit;
+            }
+        }
+    }
+}
+
+impl KnownAgent {
+    fn is_succeeded_by(&self, agent: Agent) -> bool {
+        self.agent.family == agent.family && agent.major >= self.agent.major.saturating_sub(MAJORS_BACK_MAX)
+    }
+}
+
+impl Usage {
+    const DAY_S: u32 = 86_400;
+
+    fn at(now_s: u32) -> Self {
+        Self { last_s: now_s, days: 1 }
+    }
+
+    /// Adds a use, in whatever order uses arrive; one day counts once.
+    fn add(&mut self, now_s: u32) {
+        let (last_day, day) = (self.last_s / Self::DAY_S, now_s / Self::DAY_S);
+        if day > last_day {
+            self.days = self.days.checked_shl(day - last_day).unwrap_or(0) | 1;
+        } else {
+            self.days |= 1_u32.checked_shl(last_day - day).unwrap_or(0);
+        }
+        self.last_s = self.last_s.max(now_s);
+    }
+
+    /// At most `days` before `now`, inclusive; a use after `now` counts.
+    fn is_within(self, now: Timestamp, days: u32) -> bool {
+        now.ms_since(Timestamp::from_unix_s(self.last_s)) <= i64::from(days) * DAY_MS
+    }
+}
+
+/// Something with a usage, of which a user's share holds only so many.
+trait Used {
+    fn usage(&self) -> Usage;
+}
+
+impl Used for KnownDevice {
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl Used for KnownAgent {
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl Used for KnownNetwork {
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+/// Puts a new entry in, for the one used on the fewest days where there is no room, the oldest of those: a flood of
+/// logins within a day cannot flush old habits.
+fn insert<T: Used, const MAX: usize>(entries: &mut ArrayVec<T, MAX>, entry: T) {
+    if let Err(full) = entries.try_push(entry) {
+        let rank = |known: &T| (known.usage().days.count_ones(), known.usage().last_s);
+        if let Some(victim) = entries.iter_mut().min_by_key(|known| rank(known)) {
+            *victim = full.element();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The row: how a history is kept, in memory as on a disk. Little-endian, fixed-size entries behind a version byte.
+//!
+//! ```text
+//! version u8 | last_login_s u32 | place_confirmed_s u32 | devices u8 | agents u8 | networks u8 | places u8 | entries
+//! device  16: tag u64, usage          agent 14: family u32, major u16, usage        usage: last_s u32, days u32
+//! network 16: tag u32, asn u32, usage
+//! place   35: time_s u32, latitude i32, longitude i32 (1e-7 °), radius_m u32, grain u8, country [u8; 2],
+//!             network u32, asn u32, device u64
+//! ```
+//! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
+
+use super::{
+    AGENTS_MAX, Agent, AgentFamily, DEVICES_MAX, KnownAgent, KnownDevice, KnownNetwork, NETWORKS_MAX, PLACES_MAX,
+    Usage, UserHistory, ValidPlace,
+};
+use crate::context::{Grain, Place};
+use crate::keyed_hash::{DeviceTag, NetworkTag};
+use crate::units::{Coordinates, CountryCode, Kilometres};
+use std::fmt;
+
+const VERSION: u8 = 1;
+/// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
+const UNITS_PER_DEGREE: f64 = 1e7;
+
+/// A row that is none: cut short, too long, of another version, or holding what cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowError;
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a history row is damaged or of another version")
+    }
+}
+
+impl std::error::Error for RowError {}
+
+impl UserHistory {
+    /// Writes the row behind what `out` holds.
+    pub fn write_row(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        out.extend_from_slice(&self.last_login_s.to_le_bytes());
+        out.extend_from_slice(&self.place_confirmed_s.to_le_bytes());
+        out.extend([self.devices.len(), self.agents.len(), self.networks.len(), self.places.len()].map(short));
+        for device in &self.devices {
+            out.extend_from_slice(&device.tag.0.to_le_bytes());
+            write_usage(out, device.usage);
+        }
+        for known in &self.agents {
+            out.extend_from_slice(&known.agent.family.to_bits().to_le_bytes());
+            out.extend_from_slice(&known.agent.major.to_le_bytes());
+            write_usage(out, known.usage);
+        }
+        for network in &self.networks {
+            out.extend_from_slice(&network.tag.0.to_le_bytes());
+            out.extend_from_slice(&network.asn.unwrap_or(0).to_le_bytes());
+            write_usage(out, network.usage);
+        }
+        for place in &self.places {
+            write_place(out, place);
+        }
+    }
+
+    /// Reads a row back.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError`] for anything that [`Self::write_row`] does not write.
+    pub fn read_row(row: &[u8]) -> Result<Self, RowError> {
+        let mut reader = Reader(row);
+        if reader.u8()? != VERSION {
+            return Err(RowError);
+        }
+        let mut history =
+            Self { last_login_s: reader.u32()?, place_confirmed_s: reader.u32()?, ..Self::default() };
+        let [devices, agents, networks, places] = reader.take::<4>()?.map(usize::from);
+        if devices > DEVICES_MAX || agents > AGENTS_MAX || networks > NETWORKS_MAX || places > PLACES_MAX {
+            return Err(RowError);
+        }
+        for _ in 0..devices {
+            history.devices.push(KnownDevice { tag: DeviceTag(reader.u64()?), usage: reader.usage()? });
+        }
+        for _ in 0..agents {
+            let agent = Agent { family: AgentFamily::from_bits(reader.u32()?), major: reader.u16()? };
+            history.agents.push(KnownAgent { agent, usage: reader.usage()? });
+        }
+        for _ in 0..networks {
+            let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
+            history.networks.push(KnownNetwork { tag, asn, usage: reader.usage()? });
+        }
+        for _ in 0..places {
+            history.places.push(reader.place()?);
+        }
+        if reader.0.is_empty() { Ok(history) } else { Err(RowError) }
+    }
+
+    /// When the user of this row last completed a login, in whole seconds since 1970; 0 where the row is damaged.
+    #[must_use]
+    pub fn last_login_of_row(row: &[u8]) -> u32 {
+        row.get(1..5).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+}
+
+/// Lengths are bounded by constants far below 256.
+fn short(length: usize) -> u8 {
+    u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+fn known(value: u32) -> Option<u32> {
+    (value != 0).then_some(value)
+}
+
+fn write_usage(out: &mut Vec<u8>, usage: Usage) {
+    out.extend_from_slice(&usage.last_s.to_le_bytes());
+    out.extend_from_slice(&usage.days.to_le_bytes());
+}
+
+fn write_place(out: &mut Vec<u8>, visit: &ValidPlace) {
+    let Place { at, radius, grain, country } = visit.place;
+    out.extend_from_slice(&visit.time_s.to_le_bytes());
+    out.extend_from_slice(&units(at.latitude()).to_le_bytes());
+    out.extend_from_slice(&units(at.longitude()).to_le_bytes());
+    out.extend_from_slice(&metres(radius).to_le_bytes());
+    out.push(match grain {
+        Grain::Country => 0,
+        Grain::City => 1,
+    });
+    out.extend_from_slice(&country.map_or([0, 0], CountryCode::to_bytes));
+    out.extend_from_slice(&visit.network.map_or(0, |tag| tag.0).to_le_bytes());
+    out.extend_from_slice(&visit.asn.unwrap_or(0).to_le_bytes());
+    out.extend_from_slice(&visit.device.map_or(0, |tag| tag.0).to_le_bytes());
+}
+
+fn units(degrees: f64) -> i32 {
+    #[expect(clippy::cast_possible_truncation, reason = "at most 180 · 1e7, which fits 32 bits")]
+    let units = (degrees * UNITS_PER_DEGREE).round() as i32;
+    units
+}
+
+/// Rounded up: a radius is a bound.
+fn metres(radius: Kilometres) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
+    let metres = (radius.value() * 1000.0).ceil() as u32;
+    metres
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], RowError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(RowError)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn u8(&mut self) -> Result<u8, RowError> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn u16(&mut self) -> Result<u16, RowError> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, RowError> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, RowError> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn degrees(&mut self) -> Result<f64, RowError> {
+        Ok(f64::from(self.take().map(i32::from_le_bytes)?) / UNITS_PER_DEGREE)
+    }
+
+    fn usage(&mut self) -> Result<Usage, RowError> {
+        Ok(Usage { last_s: self.u32()?, days: self.u32()? })
+    }
+
+    fn place(&mut self) -> Result<ValidPlace, RowError> {
+        let time_s = self.u32()?;
+        let at = Coordinates::new(self.degrees()?, self.degrees()?).ok_or(RowError)?;
+        let radius = Kilometres::new(f64::from(self.u32()?) / 1000.0).ok_or(RowError)?;
+        let grain = match self.u8()? {
+            0 => Grain::Country,
+            1 => Grain::City,
+            _ => return Err(RowError),
+        };
+        let country = std::str::from_utf8(&self.take::<2>()?).ok().and_then(CountryCode::new);
+        Ok(ValidPlace {
+            time_s,
+            place: Place { at, radius, grain, country },
+            network: known(self.u32()?).map(NetworkTag),
+            asn: known(self.u32()?),
+            device: Some(self.u64()?).filter(|tag| *tag != 0).map(DeviceTag),
+        })
+    }
+}

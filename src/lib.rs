@@ -1,0 +1,97 @@
+//! askance judges logins: is this the user, or somebody with the user's password?
+//!
+//! # The flow
+//!
+//! ```text
+//! LoginEvent ─ pipeline ─► LoginContext ─ signals ─► Assessments ─ verdict ─► Verdict ─► answer
+//!   event        context: agent, place,     new_device             aggregate      action, confidence, reasons
+//!                lists, phone               impossible_travel      policy
+//!                                           untrusted_ip           reasons
+//!                    ▲                      phone_number              │
+//!                    └────────── memory: UserHistory, decisions ◄─────┘ a completed login teaches
+//! ```
+//!
+//! # The assessment as a library call
+//!
+//! [`assess`] is what the service does between parsing and answering: facts and history in, assessments and verdict out.
+//! It is pure: no clock, no lookup, no lock.
+//!
+//! ```
+//! use askance::clock::Timestamp;
+//! use askance::context::{Account, Address, Location, LoginContext, ip_lists::ListFinding, phone::Phone};
+//! use askance::event::{Factor, FactorSet, FirstFactor, Flow};
+//! use askance::keyed_hash::HashKey;
+//! use askance::signals::Recall;
+//! use askance::verdict::Action;
+//!
+//! let key = HashKey::fixed([0; 16]);
+//! let user = key.user("default", "alice");
+//! let context = LoginContext {
+//!     user,
+//!     time: Timestamp::parse("2026-11-21T10:00:00Z").ok_or("no time")?,
+//!     device: Some(key.device(user, "an id that nobody can guess")),
+//!     agent: None,
+//!     // An address that is none is hard evidence.
+//!     address: Address {
+//!         text: "999.1.1.1", ip: None, network: None, asn: None, as_organization: None,
+//!         lists: ListFinding::Clean, bot_score: None, verified_bot: false, edge_ignored: false,
+//!     },
+//!     location: Location::Missing,
+//!     phone: Phone::Absent,
+//!     account: Account {
+//!         enrolled: FactorSet::EMPTY.with(Factor::Totp), has_email: false, email_verified: None,
+//!         created_at: None, phone_changed_at: None, email_changed_at: None,
+//!     },
+//!     flow: Flow::AuthorizationCode,
+//!     first_factor: FirstFactor::Pwd,
+//!     remembered_browser: true,
+//! };
+//! let (assessments, verdict) = askance::assess(&context, Recall::Stranger, &Default::default(), &Default::default());
+//! assert_eq!(verdict.action, Action::Challenge);
+//! assert_eq!(assessments.untrusted_ip.code.as_str(), "invalid_ip_address");
+//! # Ok::<(), &str>(())
+//! ```
+//!
+//! # Invariants
+//!
+//! Modules stand below in the order of the flow, and may use only those of a lower level; a test holds the table.
+//! `signals` and `verdict` are pure. A missing fact is a value with its reason. Wire types stay in `server`. Only
+//! `clock` reads time, only `config` reads settings.
+
+pub mod bounded;
+pub mod clock;
+pub mod geodesy;
+pub mod keyed_hash;
+pub mod units;
+
+pub mod event;
+
+pub mod context;
+pub mod history;
+
+pub mod signals;
+pub mod verdict;
+
+pub mod memory;
+pub mod telemetry;
+
+pub mod pipeline;
+
+pub mod server;
+
+pub mod app;
+pub mod config;
+
+pub mod cli;
+
+/// Judges one login: facts and history in, assessments and verdict out.
+pub fn assess(
+    context: &context::LoginContext<'_>,
+    recall: signals::Recall<'_>,
+    signal_settings: &signals::Settings,
+    verdict_settings: &verdict::Settings,
+) -> (signals::Assessments, verdict::Verdict) {
+    let assessments = signals::assess(context, recall, signal_settings);
+    let verdict = verdict::decide(context, &assessments, verdict_settings);
+    (assessments, verdict)
+}

@@ -1,0 +1,7 @@
+//! The `askance` command: arguments, command, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    askance::cli::run()
+}

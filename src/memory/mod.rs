@@ -1,0 +1,147 @@
+//! What is remembered between logins: histories of users, and decisions that wait for their outcome.
+//!
+//! [`Memory`] is what the pipeline sees; the backends implement it. They hold no opinion: what is learnt, and when, is
+//! decided outside and handed in.
+
+pub mod decisions;
+pub mod volatile;
+
+use crate::bounded::Bounded;
+use crate::clock::Timestamp;
+use crate::history::{Login, RowError, UserHistory};
+use crate::keyed_hash::UserKey;
+use decisions::{Decision, DecisionId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::future::Future;
+
+/// The tunables of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where things are kept.
+    pub backend: Backend,
+    /// When an allowed login teaches.
+    pub record: Record,
+    /// Seconds for which a decision waits for its outcome.
+    pub pending_ttl_s: Bounded<1, 86_400>,
+    /// Decisions that may wait at a time, about 250 bytes each.
+    pub pending_max: Bounded<16, 10_000_000>,
+    /// Settled decisions that are kept, about 250 bytes each.
+    pub decisions_max: Bounded<16, 10_000_000>,
+    /// Users that are remembered, about 250 bytes each.
+    pub users_max: Bounded<16, 1_000_000_000>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Volatile,
+            record: Record::OnAllow,
+            pending_ttl_s: Bounded::of::<900>(),
+            pending_max: Bounded::of::<65_536>(),
+            decisions_max: Bounded::of::<65_536>(),
+            users_max: Bounded::of::<10_000_000>(),
+        }
+    }
+}
+
+/// Where things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// In memory only: a restart forgets everything.
+    Volatile,
+}
+
+/// When an allowed login teaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// At once.
+    OnAllow,
+    /// When its outcome is reported.
+    OnOutcome,
+}
+
+/// A store of histories and decisions, shared by all cores. Every call is one atomic step, and none holds a lock while
+/// anybody waits.
+pub trait Memory: Send + Sync + fmt::Debug + 'static {
+    /// Shows one user's history to `judge`, and learns what it returns.
+    ///
+    /// # Errors
+    ///
+    /// The history cannot be had; `judge` was not called, or what it returned is not learnt.
+    fn visit<T: Send>(
+        &self,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+    ) -> impl Future<Output = Result<T, MemoryError>> + Send;
+
+    /// Keeps a decision, for its outcome or for the record.
+    ///
+    /// # Errors
+    ///
+    /// It could not be kept: its outcome will not be known.
+    fn keep(&self, id: DecisionId, decision: Decision) -> impl Future<Output = Result<(), MemoryError>> + Send;
+
+    /// Lets `change` act on a decision; `None` when it is unknown or expired.
+    ///
+    /// # Errors
+    ///
+    /// The decision cannot be had, or the change cannot be kept.
+    fn change<T: Send>(
+        &self,
+        id: DecisionId,
+        now: Timestamp,
+        change: impl FnOnce(&mut Decision) -> T + Send,
+    ) -> impl Future<Output = Result<Option<T>, MemoryError>> + Send;
+
+    /// Forgets what has expired and what is over the bounds; called once a second, off the path of logins.
+    fn sweep(&self, now: Timestamp);
+
+    /// Users remembered, and decisions that wait.
+    fn counts(&self) -> Counts;
+}
+
+/// How much is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Users with a history.
+    pub users: usize,
+    /// Decisions without an outcome.
+    pub pending: usize,
+}
+
+/// Memory could not answer.
+#[derive(Debug)]
+pub enum MemoryError {
+    /// A row is damaged.
+    Row(RowError),
+    /// The store does not answer.
+    Unavailable(String),
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Row(_) => f.write_str("a user's history cannot be read"),
+            Self::Unavailable(why) => write!(f, "memory is not available: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for MemoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Row(source) => Some(source),
+            Self::Unavailable(_) => None,
+        }
+    }
+}
+
+impl From<RowError> for MemoryError {
+    fn from(error: RowError) -> Self {
+        Self::Row(error)
+    }
+}

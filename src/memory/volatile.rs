@@ -1,0 +1,219 @@
+//! Memory that a restart forgets: for tests and the demo.
+//!
+//! Owns the map of histories. Guards of the map stay in this file, and its functions await nothing.
+
+use super::decisions::{Decision, DecisionId, Decisions};
+use super::{Counts, Memory, MemoryError, Settings};
+use crate::clock::Timestamp;
+use crate::history::{Login, UserHistory};
+use crate::keyed_hash::UserKey;
+use dashmap::DashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Histories as rows (some 150 bytes) in a map of shards, and decisions.
+#[derive(Debug)]
+pub struct Volatile {
+    users: DashMap<UserKey, Box<[u8]>, BuildHasherDefault<KeyIsHash>>,
+    users_max: usize,
+    decisions: Decisions,
+}
+
+/// More shards than cores, so that two logins seldom meet at one lock.
+const SHARDS: usize = 256;
+
+impl Volatile {
+    /// Empty memory.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            users: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
+            users_max: settings.users_max.as_usize(),
+            decisions: Decisions::new(settings.pending_max.as_usize(), settings.decisions_max.as_usize()),
+        }
+    }
+
+    fn judge<T>(
+        &self,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>),
+    ) -> Result<T, MemoryError> {
+        let (answer, login) = if let Some(mut row) = self.users.get_mut(&user) {
+            let mut history = UserHistory::read_row(&row)?;
+            let (answer, login) = judge(Some(&history));
+            if let Some(login) = &login {
+                history.record(login);
+                write(&mut row, &history);
+            }
+            return Ok(answer);
+        } else {
+            judge(None)
+        };
+        if let Some(login) = login
+            && self.has_room()
+        {
+            // Another login of the same user may have come first: merge, never overwrite.
+            let mut row = self.users.entry(user).or_default();
+            let mut history = if row.is_empty() { UserHistory::default() } else { UserHistory::read_row(&row)? };
+            history.record(&login);
+            write(&mut row, &history);
+        }
+        Ok(answer)
+    }
+
+    /// The sweep makes room at `users_max`; between two sweeps an eighth more may come, and no more than that.
+    fn has_room(&self) -> bool {
+        self.users.len() < self.users_max + self.users_max / 8
+    }
+
+    /// Forgets the users who were away longest, down to 19/20 of the bound, so that this is seldom needed.
+    fn forget_oldest(&self) {
+        if self.users.len() <= self.users_max {
+            return;
+        }
+        let last_login = |row: &[u8]| UserHistory::last_login_of_row(row);
+        let mut times: Vec<u32> = self.users.iter().map(|entry| last_login(entry.value())).collect();
+        let surplus = times.len().saturating_sub(self.users_max - self.users_max / 20);
+        let (_, cutoff, _) = times.select_nth_unstable(surplus.min(self.users_max));
+        let cutoff = *cutoff;
+        let mut left = surplus;
+        self.users.retain(|_, row| {
+            let goes = left > 0 && last_login(row) <= cutoff;
+            left -= usize::from(goes);
+            !goes
+        });
+    }
+}
+
+/// In place where the length is the same, as it is for most logins.
+fn write(row: &mut Box<[u8]>, history: &UserHistory) {
+    let mut bytes = Vec::with_capacity(row.len().max(160));
+    history.write_row(&mut bytes);
+    if bytes.len() == row.len() {
+        row.copy_from_slice(&bytes);
+    } else {
+        *row = bytes.into_boxed_slice();
+    }
+}
+
+impl Memory for Volatile {
+    async fn visit<T: Send>(
+        &self,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+    ) -> Result<T, MemoryError> {
+        self.judge(user, judge)
+    }
+
+    async fn keep(&self, id: DecisionId, decision: Decision) -> Result<(), MemoryError> {
+        self.decisions.keep(id, decision);
+        Ok(())
+    }
+
+    async fn change<T: Send>(
+        &self,
+        id: DecisionId,
+        now: Timestamp,
+        change: impl FnOnce(&mut Decision) -> T + Send,
+    ) -> Result<Option<T>, MemoryError> {
+        Ok(self.decisions.change(id, now, change))
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        self.decisions.sweep(now);
+        self.forget_oldest();
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { users: self.users.len(), pending: self.decisions.pending() }
+    }
+}
+
+/// The keys are keyed hashes already; hashing them again would only cost.
+#[derive(Debug, Default)]
+struct KeyIsHash(u64);
+
+impl Hasher for KeyIsHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let head = bytes.first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
+        self.0 ^= head;
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        let [a, b, c, d, e, f, g, h, ..] = key.to_le_bytes();
+        self.0 = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyed_hash::{DeviceTag, HashKey};
+
+    const NOW_S: u32 = 1_790_000_000;
+
+    fn login(time_s: u32, device: u64) -> Login {
+        Login {
+            time: Timestamp::from_unix_s(time_s),
+            device: Some(DeviceTag(device)),
+            agent: None,
+            network: None,
+            asn: None,
+            place: None,
+            factor_passed: false,
+        }
+    }
+
+    fn learn(memory: &Volatile, user: UserKey, login: Login) {
+        assert!(memory.judge(user, |_| ((), Some(login))).is_ok());
+    }
+
+    #[test]
+    fn a_user_who_never_completed_a_login_takes_no_place() {
+        let memory = Volatile::new(&Settings::default());
+        let key = HashKey::fixed([3; 16]);
+        for number in 0..1000 {
+            let stranger = memory.judge(key.user("default", &number.to_string()), |history| (history.is_none(), None));
+            assert!(stranger.is_ok_and(|stranger| stranger));
+        }
+        assert_eq!(memory.counts().users, 0);
+    }
+
+    #[test]
+    fn bounded_in_all_the_longest_away_go_first() {
+        let settings = Settings { users_max: crate::bounded::Bounded::of::<100>(), ..Settings::default() };
+        let memory = Volatile::new(&settings);
+        let key = HashKey::fixed([3; 16]);
+        let user = |number: u32| key.user("default", &number.to_string());
+        for number in 0..1000 {
+            learn(&memory, user(number), login(NOW_S + number, 1));
+        }
+        assert_eq!(memory.counts().users, 112, "an eighth more between two sweeps");
+        memory.sweep(Timestamp::from_unix_s(NOW_S));
+        assert_eq!(memory.counts().users, 95);
+        let knows = |number| memory.judge(user(number), |history| (history.is_some(), None)).is_ok_and(|known| known);
+        assert!(knows(111) && !knows(0));
+    }
+
+    #[test]
+    fn what_two_cores_learn_at_once_is_merged() {
+        let memory = Volatile::new(&Settings::default());
+        let user = HashKey::fixed([3; 16]).user("default", "alice");
+        std::thread::scope(|scope| {
+            for device in 1..=2 {
+                let memory = &memory;
+                scope.spawn(move || (0..500).for_each(|second| learn(memory, user, login(NOW_S + second, device))));
+            }
+        });
+        let both = memory.judge(user, |history| {
+            let knows = |tag| {
+                history.is_some_and(|it| it.knows_device(DeviceTag(tag), Timestamp::from_unix_s(NOW_S + 499), 1))
+            };
+            ((knows(1), knows(2)), None)
+        });
+        assert!(both.is_ok_and(|both| both == (true, true)));
+    }
+}

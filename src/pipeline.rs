@@ -1,0 +1,299 @@
+//! The flow: context → signals → verdict → memory → answer. The only sequencer; every step is somebody else's.
+
+use crate::bounded::Bounded;
+use crate::clock::{Clock, Timestamp};
+use crate::context::agent::Agents;
+use crate::context::geoip::{self, GeoIp};
+use crate::context::ip_lists::{Category, IpLists, ListFinding};
+use crate::context::phone::Phones;
+use crate::context::{Account, Address, Location, LoginContext, Place};
+use crate::event::{ClientIp, Factor, FirstFactor, GivenLocation, LoginEvent};
+use crate::history::Login;
+use crate::keyed_hash::{HashKey, UserKey};
+use crate::memory::decisions::{ClientTag, Decision, DecisionId, IdSource, LoginResult, Refusal};
+use crate::memory::{Memory, MemoryError, Record};
+use crate::signals::{self, Assessments, Recall};
+use crate::telemetry::Meters;
+use crate::units::Confidence;
+use crate::verdict::{self, Action, Verdict};
+use arc_swap::ArcSwap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Everything that judges and remembers. One for the process; all cores share it through an `Arc`.
+#[derive(Debug)]
+pub struct Pipeline<M> {
+    memory: M,
+    key: HashKey,
+    ids: IdSource,
+    agents: Agents,
+    phones: Phones,
+    meters: Arc<Meters>,
+    clock: Clock,
+    loaded: ArcSwap<Loaded>,
+}
+
+/// What configuration and files say; replaced as a whole when they are read again.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Of the signals.
+    pub signals: signals::Settings,
+    /// Of the verdict.
+    pub verdict: verdict::Settings,
+    /// When an allowed login teaches.
+    pub record: Record,
+    /// Seconds for which a decision waits.
+    pub pending_ttl_s: Bounded<1, 86_400>,
+    /// The GeoIP database.
+    pub geoip: GeoIp,
+    /// The address lists.
+    pub lists: IpLists,
+}
+
+/// A judged login.
+#[derive(Debug)]
+pub struct Scored<'a> {
+    /// Names the decision in its outcome.
+    pub id: DecisionId,
+    /// The facts it was judged by.
+    pub context: LoginContext<'a>,
+    /// The assessments.
+    pub assessments: Assessments,
+    /// The decision.
+    pub verdict: Verdict,
+    /// What became of the device token.
+    pub presented: Presented,
+}
+
+/// What became of the device token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented {
+    /// There was none.
+    Absent,
+    /// It is none that was issued here.
+    Bad,
+}
+
+/// Why an outcome was not taken.
+#[derive(Debug)]
+pub enum SettleError {
+    /// No such decision, or its time has passed.
+    NotFound,
+    /// The decision does not admit it.
+    Refused(Refusal),
+    /// Memory failed.
+    Memory(MemoryError),
+}
+
+impl<M: Memory> Pipeline<M> {
+    /// A pipeline over `memory`, whose keys are hashes under `key`.
+    pub fn new(memory: M, key: HashKey, ids: IdSource, loaded: Loaded, meters: Arc<Meters>, clock: Clock) -> Self {
+        let (agents, phones) = (Agents::new(), Phones::new());
+        Self { memory, key, ids, agents, phones, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
+    }
+
+    /// Judges a login, and learns from it what may be learnt at once.
+    pub async fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>) -> Scored<'a> {
+        let started = self.clock.start();
+        let loaded = self.loaded.load();
+        let context = self.gather(&loaded, event);
+        let judge = |recall: Recall<'_>| crate::assess(&context, recall, &loaded.signals, &loaded.verdict);
+        let visited = self.memory.visit(context.user, |history| {
+            let (assessments, verdict) = judge(history.map_or(Recall::Stranger, Recall::History));
+            let login = teaches_at_once(&loaded, &verdict).then(|| login(&context));
+            ((assessments, verdict, history.is_some()), login)
+        });
+        let (assessments, verdict, has_history) = visited.await.unwrap_or_else(|error| {
+            self.failed(&error);
+            let (assessments, verdict) = judge(Recall::Failed);
+            (assessments, verdict, false)
+        });
+        let id = self.ids.decision(self.clock.now());
+        let decision = self.decision(&loaded, client, &context, &verdict, has_history);
+        if let Err(error) = self.memory.keep(id, decision).await {
+            self.failed(&error);
+        }
+        self.meters.scored(&assessments, &verdict, started.elapsed());
+        // Tokens are not issued yet, so none that is presented can be ours.
+        let presented = if event.device_token.is_some() { Presented::Bad } else { Presented::Absent };
+        Scored { id, context, assessments, verdict, presented }
+    }
+
+    /// Takes the outcome of a decision, and learns what it teaches.
+    ///
+    /// # Errors
+    ///
+    /// See [`SettleError`]; nothing was learnt then.
+    pub async fn settle(
+        &self,
+        client: ClientTag,
+        id: DecisionId,
+        result: LoginResult,
+        factor: Option<Factor>,
+    ) -> Result<(), SettleError> {
+        let now = self.clock.now();
+        let settle = |decision: &mut Decision| {
+            decision.settle(client, result, factor).map(|login| login.map(|login| (decision.user, login)))
+        };
+        let settled = self.memory.change(id, now, settle).await.map_err(|error| self.settle_failed(error))?;
+        let taught = settled.ok_or(SettleError::NotFound)?.map_err(SettleError::Refused)?;
+        if let Some((user, login)) = taught {
+            self.learn(user, login).await.map_err(|error| self.settle_failed(error))?;
+        }
+        Ok(())
+    }
+
+    /// Learns from a completed login of the past.
+    ///
+    /// # Errors
+    ///
+    /// Memory failed; nothing was learnt then.
+    pub async fn import(&self, event: &LoginEvent<'_>, factor_passed: bool) -> Result<(), MemoryError> {
+        let context = self.gather(&self.loaded.load(), event);
+        let past = login(&context);
+        let factor_passed = factor_passed || past.factor_passed;
+        self.learn(context.user, Login { factor_passed, ..past }).await
+    }
+
+    /// Replaces what configuration and files say; logins under way keep what they began with.
+    pub fn replace(&self, loaded: Loaded) {
+        self.loaded.store(Arc::new(loaded));
+    }
+
+    /// What configuration and files say now.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.load_full()
+    }
+
+    /// The store.
+    pub fn memory(&self) -> &M {
+        &self.memory
+    }
+
+    /// The source of ids.
+    pub fn ids(&self) -> &IdSource {
+        &self.ids
+    }
+
+    /// Every lookup of one login, none of which waits.
+    fn gather<'a>(&self, loaded: &Loaded, event: &'a LoginEvent<'_>) -> LoginContext<'a> {
+        let user = self.key.user(&event.tenant, &event.user.id);
+        let ip = event.ip.ip();
+        let asn = event.edge.asn;
+        LoginContext {
+            user,
+            time: event.time,
+            device: event.device_id.as_deref().map(|id| self.key.device(user, id)),
+            agent: self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref()),
+            address: Address {
+                text: ClientIp::text(&event.ip),
+                ip,
+                network: ip.map(|ip| self.key.network(user, ip)),
+                asn,
+                as_organization: event.edge.as_organization.as_deref(),
+                lists: ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, self.clock.now())),
+                bot_score: event.edge.bot_score,
+                verified_bot: event.edge.verified_bot,
+                edge_ignored: event.edge_ignored,
+            },
+            location: locate(&loaded.geoip, event.location, ip),
+            phone: self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region),
+            account: Account {
+                enrolled: event.user.enrolled,
+                has_email: event.user.has_email,
+                email_verified: event.user.email_verified,
+                created_at: event.user.created_at,
+                phone_changed_at: event.user.phone_changed_at,
+                email_changed_at: event.user.email_changed_at,
+            },
+            flow: event.flow,
+            first_factor: event.first_factor,
+            remembered_browser: event.remembered_browser,
+        }
+    }
+
+    fn decision(
+        &self,
+        loaded: &Loaded,
+        client: ClientTag,
+        context: &LoginContext<'_>,
+        verdict: &Verdict,
+        has_history: bool,
+    ) -> Decision {
+        let outcome = match verdict.action {
+            Action::Deny => Some(LoginResult::Failure),
+            Action::Allow if teaches_at_once(loaded, verdict) => Some(LoginResult::Success),
+            Action::Allow | Action::Challenge | Action::VerifyEmail => None,
+        };
+        let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
+        let now = self.clock.now();
+        Decision {
+            user: context.user,
+            has_history,
+            client,
+            login: login(context),
+            offered: verdict.offered,
+            teaches_with_factor_only: verdict.confidence == Confidence::Low,
+            expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
+            outcome,
+        }
+    }
+
+    async fn learn(&self, user: UserKey, login: Login) -> Result<(), MemoryError> {
+        self.memory.visit(user, |_| ((), Some(login))).await
+    }
+
+    fn settle_failed(&self, error: MemoryError) -> SettleError {
+        self.failed(&error);
+        SettleError::Memory(error)
+    }
+
+    fn failed(&self, error: &MemoryError) {
+        self.meters.memory_errors.increment(1);
+        tracing::error!(%error, "memory failed");
+    }
+}
+
+/// A login that is let in at more than low confidence is complete; every other one waits for its outcome.
+fn teaches_at_once(loaded: &Loaded, verdict: &Verdict) -> bool {
+    verdict.action == Action::Allow && verdict.confidence != Confidence::Low && loaded.record == Record::OnAllow
+}
+
+/// What the login would teach, were it completed as it is.
+fn login(context: &LoginContext<'_>) -> Login {
+    Login {
+        time: context.time,
+        device: context.device,
+        agent: context.agent,
+        network: context.address.network,
+        asn: context.address.asn,
+        place: valid_place(context),
+        factor_passed: context.first_factor == FirstFactor::Passkey,
+    }
+}
+
+/// A relay, a VPN or a data centre is no place where a user is.
+fn valid_place(context: &LoginContext<'_>) -> Option<Place> {
+    let elsewhere = matches!(
+        &context.address.lists,
+        ListFinding::Listed(hit) if matches!(hit.category, Category::Anonymizer | Category::Datacenter)
+    );
+    match context.location {
+        Location::Known(place) if !elsewhere => Some(place),
+        Location::Known(_) | Location::Missing | Location::Unusable | Location::Failed => None,
+    }
+}
+
+/// What an edge saw wins where it is usable; else GeoIP is asked.
+fn locate(geoip: &GeoIp, given: GivenLocation, ip: Option<IpAddr>) -> Location {
+    let by_address = || ip.map_or(Location::Missing, |ip| geoip.locate(ip));
+    let given = match given {
+        GivenLocation::Absent => return by_address(),
+        GivenLocation::Invalid => None,
+        GivenLocation::Valid { at, radius, country } => geoip::given_place(at, radius, country),
+    };
+    match given.map_or_else(by_address, Location::Known) {
+        Location::Missing => Location::Unusable,
+        location @ (Location::Known(_) | Location::Unusable | Location::Failed) => location,
+    }
+}

@@ -1,0 +1,79 @@
+//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`.
+
+use super::Answer;
+use super::api::{Service, json, request_id};
+use super::auth::Scope;
+use super::error::Failure;
+use crate::memory::Memory;
+use crate::telemetry::Route;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+/// Readiness; `notes` do not make it less ready, `reasons` do.
+#[derive(Serialize)]
+struct Readiness {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasons: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+/// Answers one request of the admin listener, whatever it is.
+pub(super) async fn handle<M: Memory>(service: &Service<M>, request: Request<Incoming>) -> Answer {
+    let id = request_id(request.headers(), service.pipeline.ids());
+    let mut answer = answer(service, &request).unwrap_or_else(|failure| failure.answer());
+    let headers = answer.headers_mut();
+    headers.insert("x-request-id", id);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    service.meters.requested(Route::Admin, answer.status().as_u16());
+    answer
+}
+
+fn answer<M: Memory>(service: &Service<M>, request: &Request<Incoming>) -> Result<Answer, Failure> {
+    let path = request.uri().path();
+    if !matches!(path, "/healthz" | "/readyz") {
+        let caller = service.access.authenticate(request.headers(), request.uri().authority())?;
+        caller.needs(Scope::Admin)?;
+    }
+    if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
+        return Err(Failure::NotFound);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Failure::MethodNotAllowed { allow: "GET, HEAD" });
+    }
+    Ok(match path {
+        "/healthz" => json(&Health { status: "alive" }),
+        "/readyz" => ready(service),
+        _ => metrics(service),
+    })
+}
+
+fn ready<M: Memory>(service: &Service<M>) -> Answer {
+    let loaded = service.pipeline.loaded();
+    let mut notes = vec!["memory is volatile: a restart forgets every user".to_owned()];
+    if loaded.geoip.is_country_level() {
+        notes.push(format!("travel is judged between countries only: {}", loaded.geoip.origin()));
+    }
+    notes.extend(loaded.lists.stale(service.clock.now()).map(|name| format!("list {name} is too old to tell")));
+    if service.is_draining() {
+        let reasons = vec!["the service is stopping".to_owned()];
+        let mut answer = json(&Readiness { status: "draining", reasons, notes });
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return answer;
+    }
+    json(&Readiness { status: "ready", reasons: Vec::new(), notes })
+}
+
+fn metrics<M: Memory>(service: &Service<M>) -> Answer {
+    let mut answer = Response::new(bytes::Bytes::from(service.meters.render()).into());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    answer
+}

@@ -1,0 +1,287 @@
+//! The main listener: `POST /v1/score`, `POST /v1/decisions/{id}/outcome`, `POST /v1/import`.
+
+use super::auth::{Access, Caller, Scope};
+use super::body;
+use super::error::Failure;
+use super::limits::InFlight;
+use super::wire;
+use super::wire::answer::{MinimalAnswer, ScoreAnswer};
+use super::wire::import::Summary;
+use super::wire::login::{LoginBody, Reception};
+use super::wire::outcome::OutcomeBody;
+use super::{Answer, Settings};
+use crate::clock::{Clock, Timestamp};
+use crate::memory::Memory;
+use crate::memory::decisions::{DecisionId, IdSource, LoginResult, Refusal};
+use crate::pipeline::{Pipeline, SettleError};
+use crate::telemetry::{Meters, Route};
+use bytes::{Buf, BytesMut};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A login may be this far from the server's clock, either way. **Source:** http-api.md.
+const TIME_OFF_MS_MAX: i64 = 300_000;
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+
+/// What both listeners need of the service. One for the process, shared through an `Arc`.
+#[derive(Debug)]
+pub(super) struct Service<M> {
+    pub(super) pipeline: Arc<Pipeline<M>>,
+    pub(super) access: Access,
+    pub(super) meters: Arc<Meters>,
+    pub(super) clock: Clock,
+    draining: AtomicBool,
+    in_flight: InFlight,
+    body_bytes_max: usize,
+    request_timeout: Duration,
+}
+
+impl<M: Memory> Service<M> {
+    pub(super) fn new(pipeline: Arc<Pipeline<M>>, settings: &Settings, meters: Arc<Meters>, clock: Clock) -> Self {
+        let access = Access::new(&settings.clients);
+        Self {
+            in_flight: InFlight::new(settings.in_flight_max.as_usize(), access.shares()),
+            pipeline,
+            access,
+            meters,
+            clock,
+            draining: AtomicBool::new(false),
+            body_bytes_max: settings.body_bytes_max.as_usize(),
+            request_timeout: Duration::from_millis(settings.request_timeout_ms.get().into()),
+        }
+    }
+
+    /// Answers one request of the main listener, whatever it is.
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+        let (head, body) = request.into_parts();
+        let request_id = request_id(&head.headers, self.pipeline.ids());
+        let route = route(head.uri.path());
+        let mut answer = self.answer(&route, &head, body).await.unwrap_or_else(|failure| failure.answer());
+        answer.headers_mut().insert(REQUEST_ID, request_id);
+        self.meters.requested(route.label(), answer.status().as_u16());
+        answer
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    async fn answer(&self, route: &Path<'_>, head: &Parts, body: Incoming) -> Result<Answer, Failure> {
+        if self.is_draining() {
+            return Err(Failure::Draining);
+        }
+        let caller = self.access.authenticate(&head.headers, head.uri.authority())?;
+        let _permit = self.in_flight.enter(caller.share)?;
+        if matches!(route, Path::Unknown) {
+            return Err(Failure::NotFound);
+        }
+        if head.method != Method::POST {
+            return Err(Failure::MethodNotAllowed { allow: "POST" });
+        }
+        match route {
+            Path::Score => self.score(caller, &head.headers, body).await,
+            Path::Outcome(id) => self.outcome(caller, id, &head.headers, body).await,
+            Path::Import => self.import(caller, &head.headers, body).await,
+            Path::Unknown => Err(Failure::NotFound),
+        }
+    }
+
+    async fn score(&self, caller: Caller<'_>, headers: &HeaderMap, body: Incoming) -> Result<Answer, Failure> {
+        caller.needs(Scope::Score)?;
+        has_type(headers, JSON)?;
+        let minimal = prefers_minimal(headers);
+        let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
+        let login: LoginBody<'_> = wire::parse(&body)?;
+        caller.may_act_for(login.tenant())?;
+        let now = self.clock.now();
+        let event = login.of_the_present()?.into_event(reception(caller, now))?;
+        if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
+            return Err(Failure::TimeOutOfRange);
+        }
+        let scored = self.pipeline.score(caller.tag(), &event).await;
+        Ok(if minimal { json(&MinimalAnswer::new(&scored)) } else { json(&ScoreAnswer::new(&scored)) })
+    }
+
+    async fn outcome(
+        &self,
+        caller: Caller<'_>,
+        id: &str,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Answer, Failure> {
+        caller.needs(Scope::Score)?;
+        has_type(headers, JSON)?;
+        let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
+        let outcome: OutcomeBody = wire::parse(&body)?;
+        let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
+        let settled = self.pipeline.settle(caller.tag(), id, outcome.result, outcome.factor).await;
+        settled.map(|()| no_content()).map_err(|error| match error {
+            SettleError::NotFound => Failure::DecisionNotFound,
+            SettleError::Memory(_) => Failure::MemoryUnavailable,
+            SettleError::Refused(Refusal::OtherClient) => Failure::OtherClient,
+            SettleError::Refused(Refusal::AlreadySettled) => Failure::AlreadySettled,
+            SettleError::Refused(Refusal::FactorMissing) => {
+                Failure::invalid("factor", "success of a challenge needs the factor that was passed")
+            }
+            SettleError::Refused(Refusal::FactorNotOffered) => {
+                Failure::invalid("factor", "this factor was not offered")
+            }
+        })
+    }
+
+    /// Takes lines as they come. What was recorded before a connection broke stays; sending the file again changes
+    /// nothing of it.
+    async fn import(&self, caller: Caller<'_>, headers: &HeaderMap, mut body: Incoming) -> Result<Answer, Failure> {
+        caller.needs(Scope::History)?;
+        has_type(headers, NDJSON)?;
+        let mut summary = Summary::default();
+        let mut rest = BytesMut::new();
+        let mut skipping = false;
+        while let Some(bytes) = body::next(&mut body, self.request_timeout).await? {
+            rest.extend_from_slice(&bytes);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = rest.split_to(end);
+                rest.advance(1);
+                if !std::mem::take(&mut skipping) {
+                    self.import_line(caller, &line, &mut summary).await;
+                }
+            }
+            if rest.len() > self.body_bytes_max {
+                summary.read += u64::from(!skipping);
+                if !std::mem::replace(&mut skipping, true) {
+                    summary.reject(&Failure::TooLarge { bytes_max: self.body_bytes_max });
+                }
+                rest.clear();
+            }
+            // A long import leaves room for logins on the same core.
+            tokio::task::yield_now().await;
+        }
+        if !skipping {
+            self.import_line(caller, &rest, &mut summary).await;
+        }
+        Ok(json(&summary))
+    }
+
+    async fn import_line(&self, caller: Caller<'_>, line: &[u8], summary: &mut Summary) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        summary.read += 1;
+        let imported = self.import_login(caller, line).await;
+        self.meters.imported(imported.is_ok());
+        match imported {
+            Ok(()) => summary.recorded += 1,
+            Err(failure) => summary.reject(&failure),
+        }
+    }
+
+    async fn import_login(&self, caller: Caller<'_>, line: &[u8]) -> Result<(), Failure> {
+        let login: LoginBody<'_> = wire::parse(line)?;
+        caller.may_act_for(login.tenant())?;
+        let (result, mfa_passed) = login.of_the_past()?;
+        let now = self.clock.now();
+        let event = login.into_event(reception(caller, now))?;
+        if event.time.ms_since(now) > TIME_OFF_MS_MAX {
+            return Err(Failure::TimeOutOfRange);
+        }
+        if result != LoginResult::Success {
+            // A login that failed teaches nothing, and is no mistake in the file.
+            return Ok(());
+        }
+        self.pipeline.import(&event, mfa_passed).await.map_err(|_| Failure::MemoryUnavailable)
+    }
+}
+
+/// What a path asks for.
+#[derive(Debug)]
+enum Path<'a> {
+    Score,
+    Outcome(&'a str),
+    Import,
+    Unknown,
+}
+
+impl Path<'_> {
+    fn label(&self) -> Route {
+        match self {
+            Self::Score => Route::Score,
+            Self::Outcome(_) => Route::Outcome,
+            Self::Import => Route::Import,
+            Self::Unknown => Route::Unknown,
+        }
+    }
+}
+
+fn route(path: &str) -> Path<'_> {
+    match path {
+        "/v1/score" => Path::Score,
+        "/v1/import" => Path::Import,
+        path => path
+            .strip_prefix("/v1/decisions/")
+            .and_then(|rest| rest.strip_suffix("/outcome"))
+            .filter(|id| !id.is_empty() && !id.contains('/'))
+            .map_or(Path::Unknown, Path::Outcome),
+    }
+}
+
+fn reception(caller: Caller<'_>, now: Timestamp) -> Reception {
+    Reception { now, is_edge_trusted: caller.is_edge_trusted() }
+}
+
+/// The caller's id, if it is 1 to 64 of `[A-Za-z0-9._-]`, else a new one.
+pub(super) fn request_id(headers: &HeaderMap, ids: &IdSource) -> HeaderValue {
+    let is_good = |value: &&HeaderValue| {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        (1..=64).contains(&value.len()) && value.as_bytes().iter().all(allowed)
+    };
+    if let Some(given) = headers.get(REQUEST_ID).filter(is_good) {
+        return given.clone();
+    }
+    let id = format!("{:032x}", ids.bits());
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+fn has_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failure> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(Failure::ContentType { expected }) }
+}
+
+/// RFC 7240.
+fn prefers_minimal(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|preference| {
+        let preference = preference.split(';').next().unwrap_or_default().trim();
+        preference.eq_ignore_ascii_case("return=minimal")
+    })
+}
+
+/// A usual answer has some 900 bytes.
+const ANSWER_BYTES: usize = 1280;
+
+pub(super) fn json(body: &impl Serialize) -> Answer {
+    let mut text = Vec::with_capacity(ANSWER_BYTES);
+    // Our own types into memory: there is nothing in it that could fail.
+    serde_json::to_writer(&mut text, body).unwrap_or_default();
+    let mut answer = Response::new(bytes::Bytes::from(text).into());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    answer
+}
+
+fn no_content() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

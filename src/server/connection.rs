@@ -1,0 +1,136 @@
+//! One connection: HTTP/1 or HTTP/2 by its first bytes, a limit of time on every state it can be in, and a drain that
+//! lets what has begun finish.
+
+mod activity;
+
+use super::Answer;
+use super::limits::Place;
+use crate::clock::Clock;
+use activity::{Activity, Watched};
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::graceful::GracefulConnection;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::watch;
+
+/// What every connection is held to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// A head must be complete within this.
+    pub(super) request_timeout: Duration,
+    /// A connection without a request is closed after this.
+    pub(super) idle_timeout: Duration,
+    /// A longer head is refused.
+    pub(super) head_bytes_max: usize,
+}
+
+/// Requests that one HTTP/2 connection may have open.
+const H2_STREAMS_MAX: u32 = 64;
+/// Streams that a client may open and reset before their answer. **Source:** the reset floods of RUSTSEC-2024-0003.
+const H2_RESETS_MAX: usize = 32;
+/// How long a connection without a request is kept when the service stops: a request that is on its way then still
+/// gets its answer instead of a broken connection.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Serves one connection to its end, each request by `handle`.
+pub(super) async fn serve<S, H, F>(stream: S, handle: H, limits: Limits, drain: watch::Receiver<bool>, place: Place)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let activity = Arc::new(Activity::new(Clock));
+    let stream = Watched::new(stream, Arc::clone(&activity));
+    tokio::select! {
+        () = converse(stream, handle, &activity, limits, drain) => {}
+        () = activity.overdue(limits.request_timeout, limits.idle_timeout) => {}
+    }
+    drop(place);
+}
+
+async fn converse<S, H, F>(
+    mut stream: Watched<S>,
+    handle: H,
+    activity: &Arc<Activity>,
+    limits: Limits,
+    drain: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Answer> + Send + 'static,
+{
+    let Some((first_bytes, is_http2)) = sniff(&mut stream).await else { return };
+    stream.rewind(first_bytes);
+    let io = TokioIo::new(stream);
+    let service = service_fn(|request| {
+        let under_way = Activity::request(activity);
+        let answer = handle(request);
+        async move {
+            let answer = answer.await;
+            drop(under_way);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    if is_http2 {
+        activity.heads_are_multiplexed();
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(H2_STREAMS_MAX)
+            .max_pending_accept_reset_streams(H2_RESETS_MAX)
+            .max_local_error_reset_streams(H2_RESETS_MAX)
+            .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+            .serve_connection(io, service);
+        drive(connection, drain).await;
+    } else {
+        let connection = http1::Builder::new()
+            .pipeline_flush(true)
+            .max_header_size(limits.head_bytes_max)
+            // `Activity` times heads: without a timer per request, and it tells an idle client from a slow one.
+            .header_read_timeout(None)
+            .serve_connection(io, service);
+        drive(connection, drain).await;
+    }
+}
+
+/// Runs a connection; once the service stops, it ends behind the request under way. What goes wrong on it is the
+/// client's loss alone, and said by its end.
+async fn drive<C: GracefulConnection>(connection: C, mut drain: watch::Receiver<bool>) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        // A sender that is gone has stopped, too.
+        _ = drain.wait_for(|draining| *draining) => {}
+    }
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = tokio::time::sleep(LINGER) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await.unwrap_or_default();
+}
+
+/// Reads until it is certain whether HTTP/2 speaks ("prior knowledge", RFC 9113 section 3.3), and gives back what was
+/// read. `None` when the client went away.
+async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(Bytes, bool)> {
+    const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut buffer = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < buffer.len() && PREFACE.starts_with(&buffer[..length]) {
+        match stream.read(&mut buffer[length..]).await {
+            Ok(0) if length == 0 => return None,
+            // The head is incomplete: hyper says so.
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(_) => return None,
+        }
+    }
+    Some((Bytes::copy_from_slice(&buffer[..length]), &buffer == PREFACE))
+}

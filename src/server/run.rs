@@ -1,0 +1,305 @@
+//! Binding, accepting, keeping house, and stopping without losing a request.
+
+use super::api::Service;
+use super::connection::{self, Limits};
+use super::limits::Connections;
+use super::listen::{Accepted, Bound, Listen, Listener};
+use super::worker::{Handover, Worker};
+use super::{Settings, admin};
+use crate::clock::Clock;
+use crate::memory::Memory;
+use crate::pipeline::Pipeline;
+use crate::telemetry::Meters;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// Connections of the admin listener at a time: probes and scrapes, apart from those of logins.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+/// Samples of histograms are drained, and memory is swept, this often.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// After an accept that failed (no file descriptors, mostly), the next one waits.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long an answer of the refused may take to leave; the socket's buffer is empty, so it leaves at once.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
+    connection: close\r\ncontent-length: 155\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\
+    \"status\":503,\"code\":\"server.overloaded\",\"detail\":\"too many connections at a time (server.connections_max)\"}";
+
+/// A server that is bound and not yet running.
+#[derive(Debug)]
+pub struct Server<M> {
+    service: Arc<Service<M>>,
+    settings: Settings,
+    main: Vec<Bound>,
+    admin: Bound,
+}
+
+/// A listener that cannot be had.
+#[derive(Debug)]
+pub struct BindError {
+    listen: Listen,
+    source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}", self.listen)
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl<M: Memory> Server<M> {
+    /// Binds every listener.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be had; those bound before are given back.
+    pub fn bind(
+        settings: &Settings,
+        pipeline: Arc<Pipeline<M>>,
+        meters: Arc<Meters>,
+        clock: Clock,
+    ) -> Result<Self, BindError> {
+        let bind = |listen: &Listen| {
+            Bound::bind(listen).map_err(|source| BindError { listen: listen.clone(), source })
+        };
+        Ok(Self {
+            main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
+            admin: bind(&settings.admin_listen)?,
+            service: Arc::new(Service::new(pipeline, settings, meters, clock)),
+            settings: settings.clone(),
+        })
+    }
+
+    /// The addresses as bound, in the order of the configuration; the admin listener's last.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub fn addresses(&self) -> io::Result<Vec<Listen>> {
+        self.main.iter().chain([&self.admin]).map(Bound::address).collect()
+    }
+
+    /// Serves until `stop` is over, then lets requests under way finish. SIGHUP calls `reload`. Blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// A thread or a runtime cannot be had.
+    pub fn run(self, stop: impl Future<Output = ()>, reload: impl Fn()) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (drain_sender, drain) = watch::channel(false);
+        let workers = self.start_workers(&drain)?;
+        let stopped = runtime.block_on(self.serve(stop, reload, &workers, drain_sender, drain));
+        let (connections, threads): (Vec<_>, Vec<_>) =
+            workers.into_iter().map(|worker| (worker.connections, worker.thread)).unzip();
+        drop(connections);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker died");
+            }
+        }
+        stopped
+    }
+
+    fn start_workers(&self, drain: &watch::Receiver<bool>) -> io::Result<Vec<Worker>> {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let count = Some(self.settings.workers.as_usize()).filter(|count| *count > 0).unwrap_or_else(cores);
+        let start = |number| Worker::start(number, Arc::clone(&self.service), self.limits(), drain.clone());
+        (0..count).map(start).collect()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            request_timeout: Duration::from_millis(self.settings.request_timeout_ms.get().into()),
+            idle_timeout: Duration::from_secs(self.settings.idle_timeout_s.get().into()),
+            head_bytes_max: self.settings.head_bytes_max.as_usize(),
+        }
+    }
+
+    async fn serve(
+        self,
+        stop: impl Future<Output = ()>,
+        reload: impl Fn(),
+        workers: &[Worker],
+        drain_sender: watch::Sender<bool>,
+        drain: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let (limits, drain_time) = (self.limits(), Duration::from_secs(self.settings.drain_s.get().into()));
+        let connections = Connections::new(self.settings.connections_max.as_usize());
+        let service = self.service;
+        let admin_address = self.admin.address()?;
+        let admin = self.admin.into_listener()?;
+        for bound in self.main {
+            let address = bound.address()?;
+            let dispatch = Dispatch {
+                workers: workers.iter().map(|worker| worker.connections.clone()).collect(),
+                connections: connections.clone(),
+                service: Arc::clone(&service),
+            };
+            tokio::spawn(dispatch.run(bound.into_listener()?, drain.clone()));
+            tracing::info!(listener = "main", %address, "listening");
+        }
+        let admin_service = Arc::clone(&service);
+        let administer = tokio::spawn(serve_admin(admin, admin_service, limits, drain));
+        tracing::info!(listener = "admin", address = %admin_address, "listening");
+
+        keep_house(&service, &connections, stop, reload).await?;
+
+        service.drain();
+        drain_sender.send_replace(true);
+        tracing::info!(connections = connections.open(), "draining");
+        if tokio::time::timeout(drain_time, connections.closed()).await.is_err() {
+            tracing::warn!(connections = connections.open(), "cut off: not done within server.drain_s");
+        }
+        administer.abort();
+        Ok(())
+    }
+}
+
+/// Hands the connections of one listener to the workers in turn.
+struct Dispatch<M> {
+    workers: Vec<mpsc::Sender<Handover>>,
+    connections: Connections,
+    service: Arc<Service<M>>,
+}
+
+impl<M: Memory> Dispatch<M> {
+    async fn run(self, listener: Listener, mut drain: watch::Receiver<bool>) {
+        let mut turns = self.workers.iter().cycle();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = drain.wait_for(|draining| *draining) => break,
+            };
+            match accepted {
+                Ok(accepted) => self.hand_over(accepted, turns.next()).await,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        // What the system accepted before the listener closes is served, too.
+        while let Some(Ok(accepted)) = now_or_never(listener.accept()).await {
+            self.hand_over(accepted, turns.next()).await;
+        }
+    }
+
+    async fn hand_over(&self, accepted: Accepted, worker: Option<&mpsc::Sender<Handover>>) {
+        match (self.connections.enter(), worker) {
+            (Some(place), Some(worker)) => {
+                // A worker that is gone takes the connection with it.
+                worker.send((accepted, place)).await.unwrap_or_default();
+            }
+            _ => {
+                self.service.meters.connections_refused.increment(1);
+                refuse(accepted);
+            }
+        }
+    }
+}
+
+/// Says why, as far as the socket takes it without waiting.
+fn refuse(accepted: Accepted) {
+    let written = match accepted {
+        Accepted::Tcp(mut stream) => stream.write(REFUSAL),
+        Accepted::Unix(mut stream) => stream.write(REFUSAL),
+    };
+    written.map(drop).unwrap_or_default();
+}
+
+async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+async fn serve_admin<M: Memory>(
+    listener: Listener,
+    service: Arc<Service<M>>,
+    limits: Limits,
+    drain: watch::Receiver<bool>,
+) {
+    let connections = Connections::new(ADMIN_CONNECTIONS_MAX);
+    loop {
+        let Ok(accepted) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(place) = connections.enter() else {
+            refuse(accepted);
+            continue;
+        };
+        let service = Arc::clone(&service);
+        let handle = move |request| {
+            let service = Arc::clone(&service);
+            async move { admin::handle(&service, request).await }
+        };
+        let drain = drain.clone();
+        match accepted {
+            Accepted::Tcp(stream) => {
+                if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
+                    tokio::spawn(connection::serve(stream, handle, limits, drain, place));
+                }
+            }
+            Accepted::Unix(stream) => {
+                if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
+                    tokio::spawn(connection::serve(stream, handle, limits, drain, place));
+                }
+            }
+        }
+    }
+}
+
+/// Until it is time to stop: sweeps memory, drains histograms, sets gauges, and reads things again on SIGHUP.
+async fn keep_house<M: Memory>(
+    service: &Service<M>,
+    connections: &Connections,
+    stop: impl Future<Output = ()>,
+    reload: impl Fn(),
+) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut tick = tokio::time::interval(HOUSEKEEPING);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            _ = hangup.recv() => reload(),
+            _ = tick.tick() => {
+                let now = service.clock.now();
+                let memory = service.pipeline.memory();
+                memory.sweep(now);
+                let counts = memory.counts();
+                service.meters.users.set(gauge(counts.users));
+                service.meters.decisions_pending.set(gauge(counts.pending));
+                service.meters.connections.set(gauge(connections.open()));
+                service.meters.lists_stale.set(gauge(service.pipeline.loaded().lists.stale(now).count()));
+                service.meters.upkeep();
+            }
+        }
+    }
+}
+
+fn gauge(count: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let value = count as f64;
+    value
+}

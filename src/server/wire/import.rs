@@ -1,0 +1,36 @@
+//! `POST /v1/import`: lines of the past, and what became of them.
+
+use super::super::error::Failure;
+use serde::Serialize;
+
+/// Counts of an import.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::server) struct Summary {
+    pub(in crate::server) read: u64,
+    pub(in crate::server) recorded: u64,
+    pub(in crate::server) rejected: u64,
+    pub(in crate::server) first_errors: Vec<LineError>,
+}
+
+/// A line that was rejected.
+#[derive(Debug, Serialize)]
+pub(in crate::server) struct LineError {
+    line: u64,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+}
+
+/// Errors that an answer names; further ones are only counted.
+const ERRORS_MAX: usize = 20;
+
+impl Summary {
+    /// Counts a line that was rejected.
+    pub(in crate::server) fn reject(&mut self, failure: &Failure) {
+        self.rejected += 1;
+        if self.first_errors.len() < ERRORS_MAX {
+            let (code, field) = failure.code_and_field();
+            self.first_errors.push(LineError { line: self.read, code, field });
+        }
+    }
+}

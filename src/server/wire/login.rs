@@ -1,0 +1,233 @@
+//! `POST /v1/score`: the request; and a line of `POST /v1/import`, which has two members more.
+
+use super::super::error::Failure;
+use super::{AnyText, Attributes, Groups, ShortText, Text};
+use crate::bounded::Bounded;
+use crate::clock::Timestamp;
+use crate::event::{ClientHints, ClientIp, Edge, Factor, FirstFactor, Flow, GivenLocation, LoginEvent, User};
+use crate::memory::decisions::LoginResult;
+use crate::units::{Coordinates, CountryCode, Kilometres};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The body. Members that are not known are refused, so that a typo never weakens a decision.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::server) struct LoginBody<'a> {
+    #[serde(borrow)]
+    user: UserBody<'a>,
+    ip: AnyText<'a>,
+    user_agent: Option<Text<'a, 0, 4096>>,
+    client_hints: Option<HintsBody<'a>>,
+    device_token: Option<Text<'a, 0, 1024>>,
+    device_id: Option<ShortText<'a>>,
+    location: Option<&'a RawValue>,
+    edge: Option<EdgeBody<'a>>,
+    #[serde(default)]
+    flow: Flow,
+    #[serde(default)]
+    first_factor: FirstFactor,
+    #[serde(default)]
+    remembered_browser: bool,
+    #[serde(rename = "session_id")]
+    _session_id: Option<Text<'a, 0, 256>>,
+    #[serde(rename = "client_id")]
+    _client_id: Option<Text<'a, 0, 256>>,
+    tenant: Option<ShortText<'a>>,
+    time: Option<Text<'a, 0, 64>>,
+    #[serde(rename = "attributes")]
+    _attributes: Option<Attributes>,
+    result: Option<LoginResult>,
+    mfa_passed: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserBody<'a> {
+    #[serde(borrow)]
+    id: ShortText<'a>,
+    email: Option<Text<'a, 0, 1024>>,
+    email_verified: Option<bool>,
+    phone_number: Option<AnyText<'a>>,
+    phone_region: Option<AnyText<'a>>,
+    enrolled_factors: Option<Vec<Factor>>,
+    created_at: Option<AnyText<'a>>,
+    phone_changed_at: Option<AnyText<'a>>,
+    email_changed_at: Option<AnyText<'a>>,
+    #[serde(rename = "groups")]
+    _groups: Option<Groups>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HintsBody<'a> {
+    #[serde(borrow, rename = "sec-ch-ua")]
+    brands: Option<Text<'a, 0, 1024>>,
+    #[serde(rename = "sec-ch-ua-platform")]
+    platform: Option<Text<'a, 0, 256>>,
+    #[serde(rename = "sec-ch-ua-platform-version")]
+    _platform_version: Option<Text<'a, 0, 256>>,
+    #[serde(rename = "sec-ch-ua-mobile")]
+    mobile: Option<Text<'a, 0, 256>>,
+    #[serde(rename = "sec-ch-ua-model")]
+    _model: Option<Text<'a, 0, 256>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EdgeBody<'a> {
+    bot_score: Option<Bounded<0, 99>>,
+    #[serde(default)]
+    verified_bot: bool,
+    asn: Option<u32>,
+    #[serde(borrow)]
+    as_organization: Option<Text<'a, 0, 256>>,
+}
+
+/// The members are of any type: what is not valid is dropped, not refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LocationBody<'a> {
+    #[serde(borrow)]
+    latitude: Option<&'a RawValue>,
+    longitude: Option<&'a RawValue>,
+    accuracy_radius_km: Option<&'a RawValue>,
+    country: Option<&'a RawValue>,
+}
+
+/// What the caller of a request is trusted with, and when it came.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::server) struct Reception {
+    pub(in crate::server) now: Timestamp,
+    pub(in crate::server) is_edge_trusted: bool,
+}
+
+impl<'a> LoginBody<'a> {
+    /// The tenant, for which the caller may not be allowed to act.
+    pub(in crate::server) fn tenant(&self) -> &str {
+        self.tenant.as_ref().map_or("default", |tenant| &tenant.0)
+    }
+
+    /// For a login that is to be judged: what only the past has is not known here.
+    pub(in crate::server) fn of_the_present(self) -> Result<Self, Failure> {
+        let past = [("result", self.result.is_some()), ("mfa_passed", self.mfa_passed.is_some())];
+        match past.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) => Err(Failure::invalid(field, format!("unknown field `{field}`"))),
+            None => Ok(self),
+        }
+    }
+
+    /// For a login of the past: how it ended, and whether a factor was passed.
+    pub(in crate::server) fn of_the_past(&self) -> Result<(LoginResult, bool), Failure> {
+        let missing = |field: &str| Failure::invalid(field, format!("missing field `{field}`"));
+        let result = self.result.ok_or_else(|| missing("result"))?;
+        if self.time.is_none() {
+            return Err(missing("time"));
+        }
+        Ok((result, self.mfa_passed.unwrap_or(false)))
+    }
+
+    /// The login, valid from here on.
+    pub(in crate::server) fn into_event(self, reception: Reception) -> Result<LoginEvent<'a>, Failure> {
+        if self.flow == Flow::ClientCredentials {
+            return Err(Failure::NoEndUser);
+        }
+        let time = timestamp("time", self.time.as_ref().map(|time| &*time.0))?.unwrap_or(reception.now);
+        let location = self.location.map_or(Ok(GivenLocation::Absent), given_location)?;
+        let edge = self.edge.map(EdgeBody::into_edge);
+        let edge_ignored = !reception.is_edge_trusted && (edge.is_some() || location != GivenLocation::Absent);
+        Ok(LoginEvent {
+            tenant: self.tenant.map_or("default".into(), |tenant| tenant.0),
+            user: self.user.into_user()?,
+            ip: ClientIp::parse(self.ip.0),
+            user_agent: self.user_agent.map(|text| text.0),
+            client_hints: self.client_hints.map(|hints| ClientHints {
+                brands: hints.brands.map(|text| text.0),
+                platform: hints.platform.map(|text| text.0),
+                mobile: hints.mobile.map(|text| text.0),
+            }),
+            device_token: self.device_token.map(|text| text.0),
+            device_id: self.device_id.map(|text| text.0),
+            location: if edge_ignored { GivenLocation::Absent } else { location },
+            edge: edge.filter(|_| !edge_ignored).unwrap_or_default(),
+            edge_ignored,
+            flow: self.flow,
+            first_factor: self.first_factor,
+            remembered_browser: self.remembered_browser,
+            time,
+        })
+    }
+}
+
+impl<'a> UserBody<'a> {
+    fn into_user(self) -> Result<User<'a>, Failure> {
+        let time = |field, text: Option<AnyText<'a>>| timestamp(field, text.as_ref().map(|text| &*text.0));
+        let phone_region = match &self.phone_region {
+            None => None,
+            Some(region) => Some(CountryCode::new(&region.0).ok_or_else(|| {
+                Failure::invalid("user.phone_region", "must be two letters of ISO 3166-1")
+            })?),
+        };
+        Ok(User {
+            id: self.id.0,
+            has_email: self.email.is_some_and(|email| !email.0.is_empty()),
+            email_verified: self.email_verified,
+            phone_number: self.phone_number.map(|text| text.0),
+            phone_region,
+            enrolled: self.enrolled_factors.unwrap_or_default().into_iter().collect(),
+            created_at: time("user.created_at", self.created_at)?,
+            phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,
+            email_changed_at: time("user.email_changed_at", self.email_changed_at)?,
+        })
+    }
+}
+
+impl<'a> EdgeBody<'a> {
+    fn into_edge(self) -> Edge<'a> {
+        Edge {
+            bot_score: self.bot_score.and_then(|score| u8::try_from(score.get()).ok()),
+            verified_bot: self.verified_bot,
+            // 0 is no autonomous system (RFC 7607).
+            asn: self.asn.filter(|asn| *asn != 0),
+            as_organization: self.as_organization.map(|text| text.0),
+        }
+    }
+}
+
+fn timestamp(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+    text.map(|text| {
+        Timestamp::parse(text).ok_or_else(|| Failure::invalid(field, "must be an RFC 3339 time from 1970 to 2105"))
+    })
+    .transpose()
+}
+
+/// A typo in a name is refused like everywhere; a value that is none is dropped, and GeoIP asked instead.
+fn given_location(raw: &RawValue) -> Result<GivenLocation, Failure> {
+    let text = raw.get();
+    if text == "null" {
+        return Ok(GivenLocation::Absent);
+    }
+    if !text.starts_with('{') {
+        return Ok(GivenLocation::Invalid);
+    }
+    let body: LocationBody<'_> = super::parse(text.as_bytes()).map_err(|failure| match failure {
+        Failure::Invalid { field: Some(field), detail } => {
+            Failure::Invalid { field: Some(format!("location.{field}")), detail }
+        }
+        failure => failure,
+    })?;
+    Ok(valid_location(&body).unwrap_or(GivenLocation::Invalid))
+}
+
+fn valid_location(body: &LocationBody<'_>) -> Option<GivenLocation> {
+    // Only a JSON number parses as one here: texts have their quotes, and `NaN` is no JSON.
+    let number = |raw: &RawValue| raw.get().parse::<f64>().ok();
+    let at = Coordinates::new(number(body.latitude?)?, number(body.longitude?)?)?;
+    let radius = match body.accuracy_radius_km {
+        None => None,
+        Some(raw) if raw.get() == "null" => None,
+        Some(raw) => Some(Kilometres::new(number(raw)?)?),
+    };
+    let country = body.country.and_then(|raw| serde_json::from_str::<&str>(raw.get()).ok()).and_then(CountryCode::new);
+    Some(GivenLocation::Valid { at, radius, country })
+}

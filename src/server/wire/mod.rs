@@ -1,0 +1,201 @@
+//! What stands on the wire. These types stay in `server`; everything behind them is parsed and valid.
+
+pub(super) mod answer;
+pub(super) mod import;
+pub(super) mod login;
+pub(super) mod outcome;
+
+use super::error::Failure;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Parses a body. The UTF-8 of the whole is checked once, so that texts can be borrowed unchecked afterwards.
+///
+/// Only a failure is parsed a second time, to find the path of the field that is wrong.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
+    let text = std::str::from_utf8(body).map_err(|_| Failure::MalformedJson("it is not UTF-8".to_owned()))?;
+    serde_json::from_str(text).map_err(|error| match error.classify() {
+        Category::Eof => Failure::Truncated,
+        Category::Io | Category::Syntax => Failure::MalformedJson(error.to_string()),
+        Category::Data => invalid::<T>(text, &error),
+    })
+}
+
+fn invalid<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Failure {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let traced = serde_path_to_error::deserialize::<_, T>(&mut deserializer);
+    let detail = without_position(&error.to_string());
+    let path = traced.err().map(|traced| traced.path().to_string());
+    Failure::Invalid { field: field(path.as_deref(), &detail), detail }
+}
+
+/// serde names a missing or unknown field in its message, and its parent in the path.
+fn field(path: Option<&str>, detail: &str) -> Option<String> {
+    let path = path.filter(|path| *path != ".");
+    let named = ["missing field `", "unknown field `", "duplicate field `"]
+        .into_iter()
+        .find_map(|start| detail.strip_prefix(start)?.split_once('`'))
+        .map(|(name, _)| name);
+    match (path, named) {
+        (Some(path), Some(name)) if path == name || path.ends_with(&format!(".{name}")) => Some(path.to_owned()),
+        (Some(path), Some(name)) => Some(format!("{path}.{name}")),
+        (Some(path), None) => Some(path.to_owned()),
+        (None, name) => name.map(str::to_owned),
+    }
+}
+
+/// The message without serde_json's " at line 1 column 7", which says nothing about a field.
+fn without_position(message: &str) -> String {
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message).to_owned()
+}
+
+/// A text of `MIN` to `MAX` bytes, borrowed where it holds no escapes.
+#[derive(Debug)]
+pub(super) struct Text<'a, const MIN: usize, const MAX: usize>(pub(super) Cow<'a, str>);
+
+/// Texts of the contract: 1 to 256 bytes.
+pub(super) type ShortText<'a> = Text<'a, 1, 256>;
+/// Texts that are judged, whatever they are, and bounded by the body alone.
+pub(super) type AnyText<'a> = Text<'a, 0, { usize::MAX }>;
+
+impl<'de: 'a, 'a, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<'a, MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = deserializer.deserialize_str(TextVisitor)?;
+        if (MIN..=MAX).contains(&text.len()) {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom(format_args!("{} bytes are out of range, allowed is {MIN}..={MAX}", text.len())))
+        }
+    }
+}
+
+/// Borrows what serde's own `Cow` inside an `Option` would copy.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+/// At most 64 texts of at most 256 bytes. Rules will read them; until there are rules, their shape is checked.
+#[derive(Debug)]
+pub(super) struct Groups;
+
+/// At most 64 scalars, texts of at most 256 bytes. Rules will read them; until there are rules, their shape is checked.
+#[derive(Debug)]
+pub(super) struct Attributes;
+
+const ENTRIES_MAX: usize = 64;
+
+fn too_many<E: serde::de::Error>() -> E {
+    E::custom(format_args!("at most {ENTRIES_MAX} entries are allowed"))
+}
+
+impl<'de> Deserialize<'de> for Groups {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Groups;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of strings")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Groups, A::Error> {
+                let mut count = 0;
+                while entries.next_element::<Text<'de, 0, 256>>()?.is_some() {
+                    count += 1;
+                    if count > ENTRIES_MAX {
+                        return Err(too_many());
+                    }
+                }
+                Ok(Groups)
+            }
+        }
+        deserializer.deserialize_seq(Entries)
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Attributes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of scalars")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Attributes, A::Error> {
+                let mut count = 0;
+                while entries.next_key::<Text<'de, 0, 256>>()?.is_some() {
+                    entries.next_value::<Scalar>()?;
+                    count += 1;
+                    if count > ENTRIES_MAX {
+                        return Err(too_many());
+                    }
+                }
+                Ok(Attributes)
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+struct Scalar;
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl<'de> Visitor<'de> for Value {
+            type Value = Scalar;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a scalar of at most 256 bytes")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Scalar, E> {
+                if text.len() <= 256 { Ok(Scalar) } else { Err(E::custom("at most 256 bytes are allowed")) }
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
+                Ok(Scalar)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Scalar, E> {
+                Ok(Scalar)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Scalar, E> {
+                Ok(Scalar)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
+                Ok(Scalar)
+            }
+
+            fn visit_unit<E>(self) -> Result<Scalar, E> {
+                Ok(Scalar)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Err(A::Error::custom("nested values are not allowed"))
+            }
+        }
+        deserializer.deserialize_any(Value)
+    }
+}

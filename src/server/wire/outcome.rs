@@ -1,0 +1,13 @@
+//! `POST /v1/decisions/{id}/outcome`: the request.
+
+use crate::event::Factor;
+use crate::memory::decisions::LoginResult;
+use serde::Deserialize;
+
+/// The body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::server) struct OutcomeBody {
+    pub(in crate::server) result: LoginResult,
+    pub(in crate::server) factor: Option<Factor>,
+}

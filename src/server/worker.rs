@@ -1,0 +1,73 @@
+//! The threads that serve: one runtime each, so that a request never changes cores.
+
+use super::api::Service;
+use super::connection::{self, Limits};
+use super::limits::Place;
+use super::listen::Accepted;
+use crate::memory::Memory;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, watch};
+
+/// A connection, with its place among those open.
+pub(super) type Handover = (Accepted, Place);
+
+/// Connections that may wait for a worker; the accepting side waits when it is full.
+const WAITING_MAX: usize = 256;
+
+/// One thread that serves connections.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) connections: mpsc::Sender<Handover>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts a worker. It ends when nobody can hand it connections any more; what it still serves then is cut off.
+    pub(super) fn start<M: Memory>(
+        number: usize,
+        service: Arc<Service<M>>,
+        limits: Limits,
+        drain: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (connections, mut waiting) = mpsc::channel::<Handover>(WAITING_MAX);
+        let serve = async move {
+            while let Some((accepted, place)) = waiting.recv().await {
+                if let Err(error) = spawn(accepted, place, &service, limits, &drain) {
+                    tracing::warn!(%error, "a connection was lost on its way to a worker");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("askance-{number}"))
+            .spawn(move || runtime.block_on(serve))?;
+        Ok(Self { connections, thread })
+    }
+}
+
+fn spawn<M: Memory>(
+    accepted: Accepted,
+    place: Place,
+    service: &Arc<Service<M>>,
+    limits: Limits,
+    drain: &watch::Receiver<bool>,
+) -> io::Result<()> {
+    let (service, drain) = (Arc::clone(service), drain.clone());
+    let handle = move |request| {
+        let service = Arc::clone(&service);
+        async move { service.handle(request).await }
+    };
+    match accepted {
+        Accepted::Tcp(stream) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            tokio::spawn(connection::serve(stream, handle, limits, drain, place));
+        }
+        Accepted::Unix(stream) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            tokio::spawn(connection::serve(stream, handle, limits, drain, place));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! The checks. Each takes the facts of one login and the user's history and gives an assessment.
+//!
+//! Pure and synchronous: no clock, no lookup, no logging, no `Result`. A missing fact is a value, and its assessment is
+//! neutral with a code that says so; never safe and never guilty. A *failure* of ours is another thing: it answers
+//! `assessment_not_available`, low unless the signal's `on_failure` says neutral.
+
+pub mod impossible_travel;
+pub mod new_device;
+pub mod phone_number;
+pub mod untrusted_ip;
+
+use crate::context::LoginContext;
+use crate::context::ip_lists::{Category, ListFinding};
+use crate::context::phone::Number;
+use crate::history::UserHistory;
+use crate::units::Confidence;
+use impossible_travel::Travel;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// The tunables of every signal.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Of NewDevice.
+    pub new_device: new_device::Settings,
+    /// Of ImpossibleTravel.
+    pub impossible_travel: impossible_travel::Settings,
+    /// Of UntrustedIP.
+    pub untrusted_ip: untrusted_ip::Settings,
+    /// Of PhoneNumber.
+    pub phone_number: phone_number::Settings,
+}
+
+/// What a signal answers when it could not be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The login is treated as suspicious.
+    #[default]
+    Low,
+    /// The signal is not counted.
+    Neutral,
+}
+
+/// What memory could tell of the user.
+#[derive(Debug, Clone, Copy)]
+pub enum Recall<'a> {
+    /// This.
+    History(&'a UserHistory),
+    /// The user never completed a login.
+    Stranger,
+    /// Memory could not be asked. A failure of ours.
+    Failed,
+}
+
+/// One signal's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessment {
+    /// How much this speaks for the user.
+    pub confidence: Confidence,
+    /// Why.
+    pub code: Code,
+    /// Whether this stands by itself, whatever else speaks for the user.
+    pub hard: bool,
+    /// The facts behind the code.
+    pub details: Details,
+}
+
+/// All answers on one login.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assessments {
+    /// Has the account used this device?
+    pub new_device: Assessment,
+    /// Could the user have come here?
+    pub impossible_travel: Assessment,
+    /// What is known against the address?
+    pub untrusted_ip: Assessment,
+    /// What kind of number is it? Never counted.
+    pub phone_number: Assessment,
+    /// The numbers behind ImpossibleTravel.
+    pub travel: Option<Travel>,
+}
+
+/// A leg of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leg {
+    /// Seen within the window.
+    Known,
+    /// Not seen, or not given.
+    Unknown,
+}
+
+/// The facts behind a code.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Details {
+    /// The code says it all.
+    None,
+    /// NewDevice's two legs.
+    Legs {
+        /// Device id or token.
+        device: Leg,
+        /// Browser family.
+        useragent: Leg,
+    },
+    /// A hit on a list.
+    Listed {
+        /// The prefix on the list.
+        matches: IpNet,
+        /// The list's name.
+        source: Arc<str>,
+        /// The list's category.
+        category: Category,
+    },
+    /// A hit on the allow list.
+    Allowed {
+        /// The entry.
+        matches: String,
+    },
+    /// What the edge said.
+    Automated {
+        /// 0 to 99.
+        bot_score: Option<u8>,
+        /// A crawler known by name.
+        verified_bot: bool,
+    },
+    /// The first list that is too old.
+    Stale {
+        /// Its name.
+        source: Arc<str>,
+    },
+    /// A number.
+    Phone(Number),
+}
+
+/// Why a signal answers as it does: the codes of signals.md, a closed set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is documented beside its rule, in the signal that gives it")]
+pub enum Code {
+    Match,
+    PartialMatch,
+    NoMatch,
+    UnknownDevice,
+    NoDeviceHistory,
+    InitialLogin,
+    HistoryMissing,
+    MinimalTravel,
+    Travel,
+    SubstantialTravel,
+    ImpossibleTravel,
+    InvalidTravel,
+    MissingGeoip,
+    AnonymousProxy,
+    UnknownLocation,
+    LocationHistoryNotFound,
+    NotFoundOnDenyList,
+    FoundOnDenyList,
+    Automated,
+    OnAllowList,
+    InvalidIpAddress,
+    ListStale,
+    PhoneNumberNotProvided,
+    PhoneOk,
+    RequiresVerification,
+    AssessmentNotAvailable,
+}
+
+/// The signals, by the names that Auth0 gave them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is documented in its module")]
+pub enum Signal {
+    NewDevice,
+    ImpossibleTravel,
+    UntrustedIp,
+    PhoneNumber,
+}
+
+impl Signal {
+    /// Every signal, in the order of answers.
+    pub const ALL: [Self; 4] = [Self::NewDevice, Self::ImpossibleTravel, Self::UntrustedIp, Self::PhoneNumber];
+
+    /// The name that stands in answers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NewDevice => "NewDevice",
+            Self::ImpossibleTravel => "ImpossibleTravel",
+            Self::UntrustedIp => "UntrustedIP",
+            Self::PhoneNumber => "PhoneNumber",
+        }
+    }
+
+    /// Every code that the signal can give.
+    #[must_use]
+    pub fn codes(self) -> &'static [Code] {
+        match self {
+            Self::NewDevice => &[
+                Code::Match,
+                Code::PartialMatch,
+                Code::NoMatch,
+                Code::UnknownDevice,
+                Code::NoDeviceHistory,
+                Code::InitialLogin,
+                Code::HistoryMissing,
+                Code::AssessmentNotAvailable,
+            ],
+            Self::ImpossibleTravel => &[
+                Code::MinimalTravel,
+                Code::Travel,
+                Code::SubstantialTravel,
+                Code::ImpossibleTravel,
+                Code::InvalidTravel,
+                Code::MissingGeoip,
+                Code::AnonymousProxy,
+                Code::UnknownLocation,
+                Code::InitialLogin,
+                Code::LocationHistoryNotFound,
+                Code::AssessmentNotAvailable,
+            ],
+            Self::UntrustedIp => &[
+                Code::NotFoundOnDenyList,
+                Code::FoundOnDenyList,
+                Code::Automated,
+                Code::OnAllowList,
+                Code::InvalidIpAddress,
+                Code::ListStale,
+                Code::AssessmentNotAvailable,
+            ],
+            Self::PhoneNumber => &[
+                Code::PhoneNumberNotProvided,
+                Code::PhoneOk,
+                Code::RequiresVerification,
+                Code::AssessmentNotAvailable,
+            ],
+        }
+    }
+}
+
+impl Assessments {
+    /// One signal's answer.
+    #[must_use]
+    pub fn of(&self, signal: Signal) -> &Assessment {
+        match signal {
+            Signal::NewDevice => &self.new_device,
+            Signal::ImpossibleTravel => &self.impossible_travel,
+            Signal::UntrustedIp => &self.untrusted_ip,
+            Signal::PhoneNumber => &self.phone_number,
+        }
+    }
+}
+
+impl Code {
+    /// The word that stands in answers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::PartialMatch => "partial_match",
+            Self::NoMatch => "no_match",
+            Self::UnknownDevice => "unknown_device",
+            Self::NoDeviceHistory => "no_device_history",
+            Self::InitialLogin => "initial_login",
+            Self::HistoryMissing => "history_missing",
+            Self::MinimalTravel => "minimal_travel_from_last_login",
+            Self::Travel => "travel_from_last_login",
+            Self::SubstantialTravel => "substantial_travel_from_last_login",
+            Self::ImpossibleTravel => "impossible_travel_from_last_login",
+            Self::InvalidTravel => "invalid_travel",
+            Self::MissingGeoip => "missing_geoip",
+            Self::AnonymousProxy => "anonymous_proxy",
+            Self::UnknownLocation => "unknown_location",
+            Self::LocationHistoryNotFound => "location_history_not_found",
+            Self::NotFoundOnDenyList => "not_found_on_deny_list",
+            Self::FoundOnDenyList => "found_on_deny_list",
+            Self::Automated => "automated",
+            Self::OnAllowList => "on_allow_list",
+            Self::InvalidIpAddress => "invalid_ip_address",
+            Self::ListStale => "list_stale",
+            Self::PhoneNumberNotProvided => "phone_number_not_provided",
+            Self::PhoneOk => "ok",
+            Self::RequiresVerification => "requires_verification",
+            Self::AssessmentNotAvailable => "assessment_not_available",
+        }
+    }
+}
+
+impl Assessment {
+    fn new(confidence: Confidence, code: Code) -> Self {
+        Self { confidence, code, hard: false, details: Details::None }
+    }
+
+    fn hard(code: Code) -> Self {
+        Self { hard: true, ..Self::new(Confidence::Low, code) }
+    }
+
+    fn with(self, details: Details) -> Self {
+        Self { details, ..self }
+    }
+
+    fn not_available(on_failure: OnFailure) -> Self {
+        let confidence = match on_failure {
+            OnFailure::Low => Confidence::Low,
+            OnFailure::Neutral => Confidence::Neutral,
+        };
+        Self::new(confidence, Code::AssessmentNotAvailable)
+    }
+}
+
+/// Asks every signal. One that panics is not available; the others are not touched by it.
+#[must_use]
+pub fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Settings) -> Assessments {
+    let new_device = guarded(settings.new_device.on_failure, || {
+        new_device::assess(context, recall, &settings.new_device)
+    });
+    let mut travel = None;
+    let mut impossible_travel = guarded(settings.impossible_travel.on_failure, || {
+        let (assessment, evidence) = impossible_travel::assess(context, recall, &settings.impossible_travel);
+        travel = evidence;
+        assessment
+    });
+    if matches!(context.address.lists, ListFinding::Allowed { by_network: true, .. }) {
+        // The operator vouches for the network: where it is no longer counts. The code stays, for whoever reads it.
+        impossible_travel = Assessment { confidence: Confidence::Neutral, hard: false, ..impossible_travel };
+    }
+    Assessments {
+        new_device,
+        impossible_travel,
+        untrusted_ip: guarded(settings.untrusted_ip.on_failure, || {
+            untrusted_ip::assess(&context.address, &settings.untrusted_ip)
+        }),
+        phone_number: guarded(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
+        travel,
+    }
+}
+
+/// A panic in one signal costs that signal, not the login.
+fn guarded(on_failure: OnFailure, signal: impl FnOnce() -> Assessment) -> Assessment {
+    // Nothing that a signal could leave half-done is seen afterwards: it only reads.
+    catch_unwind(AssertUnwindSafe(signal)).unwrap_or_else(|_| Assessment::not_available(on_failure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::panic, reason = "a panic is what is tested")]
+    fn a_panic_is_an_assessment_that_is_not_available() {
+        let low = guarded(OnFailure::Low, || panic!("on purpose"));
+        assert_eq!((low.confidence, low.code), (Confidence::Low, Code::AssessmentNotAvailable));
+        let neutral = guarded(OnFailure::Neutral, || panic!("on purpose"));
+        assert_eq!(neutral.confidence, Confidence::Neutral);
+    }
+}

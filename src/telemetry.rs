@@ -1,0 +1,277 @@
+//! Metric names and handles, and the log.
+//!
+//! Label values come from closed sets only, so that the number of series is constant whatever clients send. Every
+//! handle is made at the start: counting costs an atomic addition.
+
+use crate::signals::{Assessments, Code, Signal};
+use crate::verdict::{Action, Mode, Verdict};
+use metrics::{Counter, Gauge, Histogram, Label};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+
+/// The tunables of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// What is logged.
+    pub log: LogLevel,
+    /// How a line looks.
+    pub log_format: LogFormat,
+}
+
+/// What is logged, up to and including.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the usual levels")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Sends the log to standard error. A second call in one process changes nothing.
+pub fn start_log(settings: Settings) {
+    let level = match settings.log {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    let as_text = settings.log_format == LogFormat::Text || settings.log_format == LogFormat::Auto && terminal;
+    let started = if as_text {
+        builder.with_ansi(terminal).try_init()
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "the log was started before");
+    }
+}
+
+/// Seconds. From well below a usual score up to the point where callers give up.
+const SCORE_BUCKETS_S: [f64; 14] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+];
+const SCORE_SECONDS: &str = "askance_score_duration_seconds";
+
+/// Handles of every metric; they are shared by all cores.
+pub struct Meters {
+    exporter: PrometheusHandle,
+    assessments: [Vec<(Code, Counter)>; Signal::ALL.len()],
+    actions: [(Action, Counter); 4],
+    would_be: [(Action, Counter); 4],
+    score_duration: Histogram,
+    requests: Vec<((Route, u16), Counter)>,
+    requests_other: Counter,
+    imported: [(bool, Counter); 2],
+    /// Users with a history.
+    pub users: Gauge,
+    /// Decisions without an outcome.
+    pub decisions_pending: Gauge,
+    /// Lists too old to tell.
+    pub lists_stale: Gauge,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections turned away since there were too many.
+    pub connections_refused: Counter,
+    /// Failures of memory.
+    pub memory_errors: Counter,
+}
+
+/// What a request asked for: the label of the request counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `/v1/score`
+    Score,
+    /// `/v1/decisions/{id}/outcome`
+    Outcome,
+    /// `/v1/import`
+    Import,
+    /// Health, readiness and metrics.
+    Admin,
+    /// Anything else.
+    Unknown,
+}
+
+impl Route {
+    const ALL: [Self; 5] = [Self::Score, Self::Outcome, Self::Import, Self::Admin, Self::Unknown];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::Outcome => "outcome",
+            Self::Import => "import",
+            Self::Admin => "admin",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The statuses that the server gives by itself.
+const STATUSES: [u16; 14] = [200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503];
+
+impl Meters {
+    /// All metrics at zero.
+    ///
+    /// # Errors
+    ///
+    /// The exporter refuses the buckets; they are constants, so this is a fault of ours.
+    pub fn new() -> Result<Self, metrics_exporter_prometheus::BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(SCORE_SECONDS.to_owned()), &SCORE_BUCKETS_S)?
+            .build_recorder();
+        let exporter = recorder.handle();
+        Ok(metrics::with_local_recorder(&recorder, || {
+            describe();
+            Self::register(exporter)
+        }))
+    }
+
+    fn register(exporter: PrometheusHandle) -> Self {
+        let actions = [Action::Allow, Action::Challenge, Action::VerifyEmail, Action::Deny];
+        let by_action = |name: &'static str| {
+            actions.map(|action| (action, counter(name, vec![Label::from_static_parts("action", action.as_str())])))
+        };
+        Self {
+            exporter,
+            assessments: Signal::ALL.map(|signal| {
+                let of_code = |code: &Code| {
+                    let labels = vec![
+                        Label::from_static_parts("signal", signal.as_str()),
+                        Label::from_static_parts("code", code.as_str()),
+                    ];
+                    (*code, counter("askance_assessments_total", labels))
+                };
+                signal.codes().iter().map(of_code).collect()
+            }),
+            actions: by_action("askance_decisions_total"),
+            would_be: by_action("askance_observed_total"),
+            score_duration: metrics::histogram!(SCORE_SECONDS),
+            requests: Route::ALL.into_iter().flat_map(|route| STATUSES.map(|status| request(route, status))).collect(),
+            requests_other: counter("askance_requests_total", vec![Label::from_static_parts("route", "other")]),
+            imported: [true, false].map(|recorded| {
+                let result = if recorded { "recorded" } else { "rejected" };
+                (recorded, counter("askance_imported_total", vec![Label::from_static_parts("result", result)]))
+            }),
+            users: metrics::gauge!("askance_users"),
+            decisions_pending: metrics::gauge!("askance_decisions_pending"),
+            lists_stale: metrics::gauge!("askance_lists_stale"),
+            connections: metrics::gauge!("askance_connections"),
+            connections_refused: metrics::counter!("askance_connections_refused_total"),
+            memory_errors: metrics::counter!("askance_memory_errors_total"),
+        }
+    }
+
+    /// Counts one judged login.
+    pub fn scored(&self, assessments: &Assessments, verdict: &Verdict, took: Duration) {
+        for (signal, counters) in Signal::ALL.into_iter().zip(&self.assessments) {
+            increment(counters, assessments.of(signal).code);
+        }
+        increment(&self.actions, verdict.action);
+        if verdict.mode == Mode::Observe {
+            increment(&self.would_be, verdict.would_be);
+        }
+        self.score_duration.record(took);
+    }
+
+    /// Counts one answered request.
+    pub fn requested(&self, route: Route, status: u16) {
+        let known = self.requests.iter().find(|(key, _)| *key == (route, status));
+        known.map_or(&self.requests_other, |(_, counter)| counter).increment(1);
+    }
+
+    /// Counts one line of an import.
+    pub fn imported(&self, recorded: bool) {
+        increment(&self.imported, recorded);
+    }
+
+    /// The exposition text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.exporter.render()
+    }
+
+    /// Drains histogram samples, which the exporter keeps one by one until then: at 60,000 scores a second, some 1.5 MB.
+    pub fn upkeep(&self) {
+        self.exporter.run_upkeep();
+    }
+}
+
+impl fmt::Debug for Meters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meters")
+    }
+}
+
+fn increment<K: PartialEq>(counters: &[(K, Counter)], key: K) {
+    if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == key) {
+        counter.increment(1);
+    }
+}
+
+fn counter(name: &'static str, labels: Vec<Label>) -> Counter {
+    metrics::counter!(name, labels)
+}
+
+fn request(route: Route, status: u16) -> ((Route, u16), Counter) {
+    let labels =
+        vec![Label::from_static_parts("route", route.as_str()), Label::new("status", status.to_string())];
+    ((route, status), counter("askance_requests_total", labels))
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("askance_assessments_total", "Assessments by signal and code");
+    describe_counter!("askance_decisions_total", "Decisions by the action that was answered");
+    describe_counter!("askance_observed_total", "In mode observe: decisions by the action that would have been");
+    describe_histogram!(SCORE_SECONDS, "Seconds from a parsed login to its verdict");
+    describe_counter!("askance_requests_total", "Requests by route and status");
+    describe_counter!("askance_imported_total", "Lines of imports by result");
+    describe_gauge!("askance_users", "Users with a history in memory");
+    describe_gauge!("askance_decisions_pending", "Decisions that wait for their outcome");
+    describe_gauge!("askance_lists_stale", "Lists that are too old to tell anything");
+    describe_gauge!("askance_connections", "Open connections of the main listener");
+    describe_counter!("askance_connections_refused_total", "Connections turned away: server.connections_max");
+    describe_counter!("askance_memory_errors_total", "Histories or decisions that memory could not give or keep");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_stands_from_the_start_and_their_number_is_constant() -> Result<(), Box<dyn std::error::Error>> {
+        let meters = Meters::new()?;
+        let series = |meters: &Meters| meters.render().lines().filter(|line| !line.starts_with('#')).count();
+        let before = series(&meters);
+        assert!(meters.render().contains(r#"askance_assessments_total{signal="NewDevice",code="match"} 0"#));
+        for status in 0..u16::MAX {
+            meters.requested(Route::Unknown, status);
+        }
+        assert_eq!(series(&meters), before);
+        Ok(())
+    }
+}

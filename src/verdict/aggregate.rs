@@ -1,0 +1,86 @@
+//! One confidence from several.
+
+use crate::signals::Assessment;
+use crate::units::Confidence;
+use serde::{Deserialize, Serialize};
+
+/// How assessments become one confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregator {
+    /// Hard evidence is low; else doubt adds up: 3 points are low, 1 or 2 medium, a low gives 2 and a medium 1.
+    #[default]
+    Strict,
+    /// The mean of what is not neutral, high 2, medium 1, low 0: from 4/3 on high, up to 1/3 low.
+    Auth0Mean,
+    /// Any low is low, else any medium is medium.
+    Any,
+}
+
+/// What an aggregator sees of an assessment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opinion {
+    /// How much the assessment speaks for the user.
+    pub confidence: Confidence,
+    /// Whether it stands by itself.
+    pub hard: bool,
+}
+
+impl From<&Assessment> for Opinion {
+    fn from(assessment: &Assessment) -> Self {
+        Self { confidence: assessment.confidence, hard: assessment.hard }
+    }
+}
+
+/// The overall confidence of NewDevice, ImpossibleTravel and UntrustedIP, in any order.
+#[must_use]
+pub fn overall(aggregator: Aggregator, opinions: [Opinion; 3]) -> Confidence {
+    match aggregator {
+        Aggregator::Strict => strict(&opinions),
+        Aggregator::Auth0Mean => auth0_mean(&opinions),
+        Aggregator::Any => any(&opinions),
+    }
+}
+
+fn strict(opinions: &[Opinion]) -> Confidence {
+    let points = opinions.iter().map(|opinion| match opinion.confidence {
+        Confidence::Low => 2,
+        Confidence::Medium => 1,
+        Confidence::High | Confidence::Neutral => 0,
+    });
+    match points.sum::<u32>() {
+        _ if opinions.iter().any(|opinion| opinion.hard) => Confidence::Low,
+        0 => Confidence::High,
+        1 | 2 => Confidence::Medium,
+        _ => Confidence::Low,
+    }
+}
+
+/// **Source:** fitted to the samples that Auth0 publishes; hard evidence is unknown to it.
+fn auth0_mean(opinions: &[Opinion]) -> Confidence {
+    let counted = opinions.iter().filter_map(|opinion| match opinion.confidence {
+        Confidence::High => Some(2),
+        Confidence::Medium => Some(1),
+        Confidence::Low => Some(0),
+        Confidence::Neutral => None,
+    });
+    let (sum, count) = counted.fold((0_u32, 0_u32), |(sum, count), points| (sum + points, count + 1));
+    // Thirds without fractions: mean ≥ 4/3 is 3·sum ≥ 4·count.
+    match (3 * sum, count) {
+        (_, 0) => Confidence::Neutral,
+        (sum, count) if sum >= 4 * count => Confidence::High,
+        (sum, count) if sum <= count => Confidence::Low,
+        _ => Confidence::Medium,
+    }
+}
+
+fn any(opinions: &[Opinion]) -> Confidence {
+    let has = |confidence| opinions.iter().any(|opinion| opinion.confidence == confidence);
+    if has(Confidence::Low) {
+        Confidence::Low
+    } else if has(Confidence::Medium) {
+        Confidence::Medium
+    } else {
+        Confidence::High
+    }
+}

@@ -1,0 +1,238 @@
+//! From assessments to an action: the only place that decides.
+//!
+//! Pure, like the signals. Three steps, in this order: [`aggregate`] makes one confidence of the assessments, [`policy`]
+//! an action of confidence, enrolment and flow, [`reasons`] the words.
+
+pub mod aggregate;
+pub mod policy;
+pub mod reasons;
+
+use crate::context::LoginContext;
+use crate::event::FactorSet;
+use crate::signals::Assessments;
+use crate::units::Confidence;
+use aggregate::Aggregator;
+use policy::ExemptFirstFactor;
+use reasons::Reason;
+use serde::{Deserialize, Serialize};
+
+/// The tunables of the verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// How assessments become one confidence.
+    pub aggregator: Aggregator,
+    /// When a factor is demanded.
+    pub policy: Policy,
+    /// Whether verdicts are carried out.
+    pub mode: Mode,
+    /// First factors that are strong enough not to be followed by a second.
+    pub exempt_first_factors: Vec<ExemptFirstFactor>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            aggregator: Aggregator::default(),
+            policy: Policy::default(),
+            mode: Mode::default(),
+            exempt_first_factors: vec![ExemptFirstFactor::Passkey],
+        }
+    }
+}
+
+/// When a factor is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// At low confidence.
+    #[default]
+    Adaptive,
+    /// Unless the browser is remembered and confidence is not low.
+    Always,
+    /// Never: logins are scored only.
+    Never,
+}
+
+/// Whether verdicts are carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// Everything is allowed, and the answer says what would have been.
+    Observe,
+}
+
+impl Mode {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+        }
+    }
+}
+
+/// What the caller is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Let the login pass.
+    Allow,
+    /// Ask for a second factor.
+    Challenge,
+    /// Prove the email address first; only then may enrolment follow.
+    VerifyEmail,
+    /// Refuse.
+    Deny,
+}
+
+impl Action {
+    /// The word that stands in answers and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Challenge => "challenge",
+            Self::VerifyEmail => "verify_email",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Whether a factor is demanded.
+    #[must_use]
+    pub fn demands_mfa(self) -> bool {
+        match self {
+            Self::Challenge | Self::VerifyEmail => true,
+            Self::Allow | Self::Deny => false,
+        }
+    }
+}
+
+/// What became of the browser's "remember this browser" session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RememberedBrowser {
+    /// There was none.
+    Absent,
+    /// It stands.
+    Honoured,
+    /// It counts for nothing: confidence is low.
+    Ignored,
+}
+
+impl RememberedBrowser {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Honoured => "honoured",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// What decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// The confidence.
+    Aggregator(Aggregator),
+    /// Policy `always`, alone.
+    PolicyAlways,
+    /// Policy `never`, alone.
+    PolicyNever,
+    /// The first factor was a passkey.
+    FirstFactorPasskey,
+    /// Flow `password` cannot ask.
+    FlowPassword,
+}
+
+impl DecidedBy {
+    /// The words that stand in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aggregator(Aggregator::Strict) => "aggregator.strict",
+            Self::Aggregator(Aggregator::Auth0Mean) => "aggregator.auth0_mean",
+            Self::Aggregator(Aggregator::Any) => "aggregator.any",
+            Self::PolicyAlways => "policy.always",
+            Self::PolicyNever => "policy.never",
+            Self::FirstFactorPasskey => "first_factor.passkey",
+            Self::FlowPassword => "flow.password",
+        }
+    }
+}
+
+/// What comes next where a factor is demanded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Ask one of the factors.
+    Challenge,
+    /// Prove the email address.
+    VerifyEmail,
+    /// Bind a factor.
+    Enroll,
+}
+
+impl Next {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Challenge => "challenge",
+            Self::VerifyEmail => "verify_email",
+            Self::Enroll => "enroll",
+        }
+    }
+}
+
+/// The decision on one login.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Verdict {
+    /// The overall confidence.
+    pub confidence: Confidence,
+    /// What the caller is to do.
+    pub action: Action,
+    /// What it would be told in mode `enforce`.
+    pub would_be: Action,
+    /// Whether verdicts are carried out.
+    pub mode: Mode,
+    /// What decided.
+    pub decided_by: DecidedBy,
+    /// What became of the remembered browser.
+    pub remembered_browser: RememberedBrowser,
+    /// The factors to offer, where one is demanded.
+    pub offered: FactorSet,
+    /// What comes next, where a factor is demanded.
+    pub next: Option<Next>,
+    /// Whether the flow can ask the user.
+    pub interactive: bool,
+    /// Why, in plain words; at least one.
+    pub reasons: Vec<Reason>,
+}
+
+/// Decides on one login.
+pub fn decide(context: &LoginContext<'_>, assessments: &Assessments, settings: &Settings) -> Verdict {
+    let confidence = aggregate::overall(
+        settings.aggregator,
+        [&assessments.new_device, &assessments.impossible_travel, &assessments.untrusted_ip].map(Into::into),
+    );
+    let ruling = policy::rule(context, assessments, confidence, settings);
+    let observe = settings.mode == Mode::Observe;
+    let action = if observe { Action::Allow } else { ruling.action };
+    Verdict {
+        confidence,
+        action,
+        would_be: ruling.action,
+        mode: settings.mode,
+        decided_by: ruling.decided_by,
+        remembered_browser: policy::remembered(context.remembered_browser, confidence),
+        offered: if action.demands_mfa() { ruling.offered } else { FactorSet::EMPTY },
+        next: ruling.next.filter(|_| action.demands_mfa()),
+        interactive: context.flow.is_interactive(),
+        reasons: reasons::explain(context, assessments, &ruling),
+    }
+}

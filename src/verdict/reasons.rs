@@ -1,0 +1,138 @@
+//! The verdict in plain words.
+
+use super::policy::{NoEmail, Ruling};
+use super::{Action, DecidedBy};
+use crate::context::LoginContext;
+use crate::signals::impossible_travel::Travel;
+use crate::signals::{Assessment, Assessments, Code, Details, Leg};
+use crate::units::Confidence;
+use std::borrow::Cow;
+
+/// Why, with the stable code that a program can act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A code of signals.md, or the policy's.
+    pub code: &'static str,
+    /// One sentence, in English.
+    pub text: Cow<'static, str>,
+}
+
+/// Everything that spoke against the login, hard evidence first; where nothing did, what spoke for it.
+pub(super) fn explain(context: &LoginContext<'_>, assessments: &Assessments, ruling: &Ruling) -> Vec<Reason> {
+    let counted = [&assessments.impossible_travel, &assessments.untrusted_ip, &assessments.new_device];
+    let mut doubts: Vec<&Assessment> = counted.into_iter().filter(|assessment| is_doubt(assessment)).collect();
+    doubts.sort_by_key(|assessment| (!assessment.hard, assessment.confidence != Confidence::Low));
+    let mut reasons: Vec<Reason> =
+        doubts.into_iter().map(|assessment| of_signal(assessment, context, assessments.travel.as_ref())).collect();
+    if reasons.is_empty() || assessments.untrusted_ip.code == Code::OnAllowList {
+        reasons.push(in_favour(context, assessments));
+    }
+    if context.address.edge_ignored {
+        let text = "this client is not trusted with `location` and `edge`; they were ignored";
+        reasons.push(Reason { code: "edge_not_trusted", text: text.into() });
+    }
+    reasons.extend(of_policy(ruling));
+    reasons
+}
+
+fn is_doubt(assessment: &Assessment) -> bool {
+    matches!(assessment.confidence, Confidence::Low | Confidence::Medium)
+}
+
+fn in_favour(context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
+    let allowed = assessments.untrusted_ip.code == Code::OnAllowList;
+    let assessment = if allowed { &assessments.untrusted_ip } else { &assessments.new_device };
+    of_signal(assessment, context, None)
+}
+
+fn of_signal(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Reason {
+    Reason { code: assessment.code.as_str(), text: text(assessment, context, travel) }
+}
+
+fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Cow<'static, str> {
+    match assessment.code {
+        Code::Match => "the device and its browser are known".into(),
+        Code::PartialMatch => partial_match(&assessment.details).into(),
+        Code::NoMatch => "neither the device nor its browser is known".into(),
+        Code::UnknownDevice => "nothing tells which device this is".into(),
+        Code::NoDeviceHistory => "the user has logged in before, but no device is remembered".into(),
+        Code::InitialLogin => "the user's first login, and nothing speaks against it".into(),
+        Code::HistoryMissing => "the account is over a day old, but nothing is known of its user".into(),
+        Code::ImpossibleTravel | Code::SubstantialTravel | Code::Travel | Code::MinimalTravel => {
+            travel.map_or("the user came from elsewhere".into(), |travel| trip(travel).into())
+        }
+        Code::InvalidTravel => "the way from the last login gives no finite number".into(),
+        Code::MissingGeoip => "the place of the address is not known".into(),
+        Code::UnknownLocation => "the place of the address is too vague to use".into(),
+        Code::LocationHistoryNotFound => "no recent place of the user is known".into(),
+        Code::AnonymousProxy => "the address is an anonymiser's, so its place says nothing".into(),
+        Code::NotFoundOnDenyList => "the address is on no list".into(),
+        Code::FoundOnDenyList | Code::OnAllowList | Code::Automated | Code::ListStale => {
+            of_address(assessment, context).into()
+        }
+        Code::InvalidIpAddress => "the client's address is none".into(),
+        Code::PhoneNumberNotProvided => "no phone number was given".into(),
+        Code::PhoneOk => "the phone number is usable".into(),
+        Code::RequiresVerification => "the phone number must be verified".into(),
+        Code::AssessmentNotAvailable => "a check could not be made, so it counts as a doubt".into(),
+    }
+}
+
+fn partial_match(details: &Details) -> &'static str {
+    match details {
+        Details::Legs { device: Leg::Known, .. } => "the device is known, its browser is not",
+        Details::Legs { .. }
+        | Details::None
+        | Details::Listed { .. }
+        | Details::Allowed { .. }
+        | Details::Automated { .. }
+        | Details::Stale { .. }
+        | Details::Phone(_) => "the browser is known, the device is not",
+    }
+}
+
+fn of_address(assessment: &Assessment, context: &LoginContext<'_>) -> String {
+    let ip = context.address.text;
+    match &assessment.details {
+        Details::Listed { matches, source, category } => {
+            format!("{ip} is in {matches} on list {source} ({})", category.as_str())
+        }
+        Details::Allowed { matches } => format!("{ip} is in {matches} on the allow list"),
+        Details::Automated { bot_score: Some(score), verified_bot: false } => {
+            format!("the edge takes the client for a bot (score {score})")
+        }
+        Details::Automated { .. } => "the edge knows the client as a crawler".to_owned(),
+        Details::Stale { source } => format!("list {source} is too old to tell"),
+        Details::None | Details::Legs { .. } | Details::Phone(_) => format!("{ip} was judged"),
+    }
+}
+
+fn trip(travel: &Travel) -> String {
+    let minutes = travel.elapsed_ms.unsigned_abs() / 60_000;
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    let (km, speed) = (travel.distance_lower.value(), travel.speed.value());
+    let limit = travel.speed_max.value();
+    let verdict = if speed > limit { "needs" } else { "takes" };
+    format!("{km:.0} km or more in {hours} h {minutes} min {verdict} {speed:.0} km/h; the limit is {limit:.0} km/h")
+}
+
+fn of_policy(ruling: &Ruling) -> Option<Reason> {
+    let no_email = ruling.no_email.map(|why| match why {
+        NoEmail::NotKnown => "the user has no usable factor and no email address to prove",
+        NoEmail::NotVerified => "the user has no usable factor, and the email address was never verified",
+        NoEmail::JustChanged => "the user has no usable factor, and the email address changed within 72 hours",
+        NoEmail::FirstFactor => "the email address was the first factor, so it cannot be the second",
+    });
+    if let Some(text) = no_email {
+        return Some(Reason { code: "no_email", text: text.into() });
+    }
+    let text = match (ruling.decided_by, ruling.action) {
+        (DecidedBy::PolicyAlways, Action::Challenge) => "the policy asks everyone for a second factor",
+        (DecidedBy::PolicyAlways, _) => "the browser is remembered and nothing speaks against it",
+        (DecidedBy::PolicyNever, _) => "the policy asks nobody for a second factor",
+        (DecidedBy::FirstFactorPasskey, _) => "a passkey was the first factor, so none is asked again",
+        (DecidedBy::FlowPassword, _) => "the password flow cannot ask, and the user has no usable factor",
+        (DecidedBy::Aggregator(_), _) => return None,
+    };
+    Some(Reason { code: ruling.decided_by.as_str(), text: text.into() })
+}
