@@ -2,14 +2,15 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
-use crate::context::geoip::{GeoIp, GeoIpError};
-use crate::context::ip_lists::{IpLists, ListError};
+use crate::context::geoip::GeoIp;
+use crate::context::ip_lists::IpLists;
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::IdSource;
 use crate::memory::volatile::Volatile;
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -26,12 +27,8 @@ pub struct App {
 /// Why the service does not start.
 #[derive(Debug)]
 pub enum AppError {
-    /// The configuration is wrong.
+    /// The configuration is wrong, or a file that it names does not load.
     Config(ConfigError),
-    /// A GeoIP database does not load.
-    GeoIp(GeoIpError),
-    /// A list does not load.
-    List(ListError),
     /// An address cannot be had.
     Bind(BindError),
     /// The operating system gives no randomness.
@@ -46,8 +43,6 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
-            Self::GeoIp(error) => error.fmt(f),
-            Self::List(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
             Self::Random(_) => f.write_str("the operating system gives no randomness"),
             Self::Metrics(_) => f.write_str("metrics cannot be set up"),
@@ -56,11 +51,10 @@ impl fmt::Display for AppError {
     }
 }
 
-impl std::error::Error for AppError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for AppError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Config(_) | Self::List(_) => None,
-            Self::GeoIp(error) => error.source(),
+            Self::Config(_) => None,
             Self::Bind(error) => error.source(),
             Self::Random(error) => Some(error),
             Self::Metrics(error) => Some(error),
@@ -86,7 +80,7 @@ impl AppError {
     #[must_use]
     pub fn is_config(&self) -> bool {
         match self {
-            Self::Config(_) | Self::GeoIp(_) | Self::List(_) => true,
+            Self::Config(_) => true,
             Self::Bind(_) | Self::Random(_) | Self::Metrics(_) | Self::Io(_) => false,
         }
     }
@@ -129,13 +123,16 @@ impl App {
         let (pipeline, running) = (self.pipeline, self.config);
         let reload = || {
             let Some(source) = source else { return };
-            match source.read().map_err(AppError::from).and_then(|config| Ok((load(&config, Clock)?, config))) {
+            match source.read().and_then(|config| Ok((load(&config, Clock)?, config))) {
                 Ok((loaded, config)) => {
                     pipeline.replace(loaded);
                     let restart = config.server != running.server
                         || config.memory != running.memory
                         || config.telemetry != running.telemetry;
-                    tracing::info!(restart_needed_for_the_rest = restart, "configuration, lists and databases were read again");
+                    tracing::info!(
+                        restart_needed_for_the_rest = restart,
+                        "configuration, lists and databases were read again"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "not read again; what was there stays"),
             }
@@ -148,12 +145,17 @@ impl App {
 ///
 /// # Errors
 ///
-/// A database or a list does not load.
-pub fn load(config: &Config, clock: Clock) -> Result<Loaded, AppError> {
+/// A database or a list does not load; the error names file, key and cause.
+pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
+    let wrong = |key: &str, error: &dyn Error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        ConfigError::one(&config.origin, format!("{key}: {error}{cause}"))
+    };
     let untrusted_ip = &config.signals.untrusted_ip;
+    let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
     Ok(Loaded {
-        geoip: GeoIp::open(&config.geoip).map_err(AppError::GeoIp)?,
-        lists: IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock).map_err(AppError::List)?,
+        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong("geoip.city", &error))?,
+        lists: lists.map_err(|error| wrong("signals.untrusted_ip.lists", &error))?,
         signals: config.signals.clone(),
         verdict: config.verdict.clone(),
         record: config.memory.record,

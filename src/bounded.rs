@@ -52,7 +52,6 @@ impl<const MIN: u32, const MAX: u32> BoundedFloat<MIN, MAX> {
     #[must_use]
     pub const fn of<const VALUE: u32>() -> Self {
         const { assert!(MIN <= VALUE && VALUE <= MAX) };
-        #[expect(clippy::cast_lossless, reason = "`f64::from` is not const")]
         Self(VALUE as f64)
     }
 

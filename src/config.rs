@@ -30,6 +30,9 @@ pub struct Config {
     pub memory: memory::Settings,
     /// The log.
     pub telemetry: telemetry::Settings,
+    /// The file it was read from, for errors that show only later.
+    #[serde(skip)]
+    pub origin: String,
 }
 
 /// Defaults of another engine.
@@ -72,7 +75,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn one(origin: &str, problem: impl fmt::Display) -> Self {
+    /// One thing that is wrong.
+    pub fn one(origin: &str, problem: impl fmt::Display) -> Self {
         Self { origin: origin.to_owned(), problems: vec![problem.to_string()] }
     }
 }
@@ -102,6 +106,7 @@ impl Source {
     #[must_use]
     pub fn new(file: Option<PathBuf>) -> Self {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
+        #[expect(clippy::disallowed_methods, reason = "the one reader of settings")]
         let variables = std::env::vars().filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect();
         Self { file: file.or_else(default), variables }
     }
@@ -138,24 +143,31 @@ impl Config {
 }
 
 fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
-    let mut problems = Vec::new();
+    let (mut problems, mut taken_out) = (Vec::new(), Vec::new());
     if let Some(preset) = table.get("preset").and_then(|preset| Preset::deserialize(preset.clone()).ok()) {
         let below: Table = preset.table().parse().map_err(|error| ConfigError::one(origin, error))?;
         table = merge(below, table);
     }
     loop {
         match serde_path_to_error::deserialize::<_, Config>(table.clone()) {
-            Ok(config) if problems.is_empty() => {
+            Ok(mut config) if problems.is_empty() => {
+                config.origin.push_str(origin);
                 config.server.refuse_open_doors().map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);
             }
             Ok(_) => return Err(ConfigError { origin: origin.to_owned(), problems }),
             Err(error) => {
                 let path = error.path().clone();
-                problems.push(format!("{path}: {}", error.into_inner().message()));
+                let message = error.into_inner().message().to_owned();
+                let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+                // What was taken out below is missed here, and was named already.
+                if !missing.is_some_and(|name| taken_out.contains(&format!("{path}.{name}"))) {
+                    problems.push(format!("{path}: {message}"));
+                }
+                taken_out.push(path.to_string());
                 // Without this key, the next mistake shows.
                 let segments: Vec<&Segment> = path.iter().collect();
-                if problems.len() == PROBLEMS_MAX || !remove(&mut table, &segments) {
+                if taken_out.len() == PROBLEMS_MAX || !remove(&mut table, &segments) {
                     return Err(ConfigError { origin: origin.to_owned(), problems });
                 }
             }
@@ -207,9 +219,8 @@ fn override_key(table: &mut Table, name: &str, value: &str) -> Result<(), String
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| Value::String(value.to_owned()));
-    let (tables, key) = path.rsplit_once("__").map_or((Vec::new(), path.as_str()), |(tables, key)| {
-        (tables.split("__").collect(), key)
-    });
+    let (tables, key) =
+        path.rsplit_once("__").map_or((Vec::new(), path.as_str()), |(tables, key)| (tables.split("__").collect(), key));
     let mut inner = table;
     for name in tables {
         let entry = inner.entry(name).or_insert_with(|| Value::Table(Table::new()));

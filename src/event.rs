@@ -239,6 +239,20 @@ pub enum Factor {
     BackupCode,
 }
 
+impl Factor {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webauthn => "webauthn",
+            Self::Totp => "totp",
+            Self::Sms => "sms",
+            Self::Email => "email",
+            Self::BackupCode => "backup_code",
+        }
+    }
+}
+
 /// A set of factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FactorSet(u8);

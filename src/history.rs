@@ -105,6 +105,14 @@ impl ValidPlace {
     pub fn time(&self) -> Timestamp {
         Timestamp::from_unix_s(self.time_s)
     }
+
+    /// Later is higher. Two visits within one second are told apart by where they were, so that it does not matter
+    /// which one is told first.
+    fn rank(&self) -> impl Ord + use<> {
+        let Place { at, .. } = self.place;
+        let tags = (self.network.map(|tag| tag.0), self.asn, self.device.map(|tag| tag.0));
+        (self.time_s, at.latitude().to_bits(), at.longitude().to_bits(), tags)
+    }
 }
 
 impl UserHistory {
@@ -166,7 +174,7 @@ impl UserHistory {
             match self.networks.iter_mut().find(|known| known.tag == tag) {
                 Some(known) => {
                     known.usage.add(now_s);
-                    known.asn = login.asn.or(known.asn);
+                    known.asn = known.asn.max(login.asn);
                 }
                 None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(now_s) }),
             }
@@ -190,11 +198,10 @@ impl UserHistory {
     fn record_agent(&mut self, agent: Agent, now_s: u32) {
         let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.agent.family == agent.family);
         let passed = of_family()
-            .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s >= now_s)
+            .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s > now_s)
             .min_by_key(|(_, known)| known.agent.major);
-        let succeeded = || {
-            of_family().filter(|(_, known)| known.is_succeeded_by(agent)).max_by_key(|(_, known)| known.agent.major)
-        };
+        let succeeded =
+            || of_family().filter(|(_, known)| known.is_succeeded_by(agent)).max_by_key(|(_, known)| known.agent.major);
         match passed.or_else(succeeded).map(|(line, _)| line) {
             Some(line) => {
                 let known = &mut self.agents[line];
@@ -209,13 +216,13 @@ impl UserHistory {
     fn record_place(&mut self, visit: ValidPlace) {
         let same_spot = |known: &ValidPlace| great_circle(known.place.at, visit.place.at).value() <= ONE_PLACE_KM;
         if let Some(known) = self.places.iter_mut().find(|known| same_spot(known)) {
-            if visit.time_s >= known.time_s {
+            if visit.rank() > known.rank() {
                 *known = visit;
             }
         } else if let Err(full) = self.places.try_push(visit) {
             let visit = full.element();
-            if let Some(oldest) = self.places.iter_mut().min_by_key(|known| known.time_s)
-                && oldest.time_s < visit.time_s
+            if let Some(oldest) = self.places.iter_mut().min_by_key(|known| known.rank())
+                && oldest.rank() < visit.rank()
             {
                 *oldest = visit;
             }

@@ -84,14 +84,4 @@ pub mod config;
 
 pub mod cli;
 
-/// Judges one login: facts and history in, assessments and verdict out.
-pub fn assess(
-    context: &context::LoginContext<'_>,
-    recall: signals::Recall<'_>,
-    signal_settings: &signals::Settings,
-    verdict_settings: &verdict::Settings,
-) -> (signals::Assessments, verdict::Verdict) {
-    let assessments = signals::assess(context, recall, signal_settings);
-    let verdict = verdict::decide(context, &assessments, verdict_settings);
-    (assessments, verdict)
-}
+pub use verdict::assess;

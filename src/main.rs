@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    askance::cli::run()
+    ExitCode::from(askance::cli::run())
 }

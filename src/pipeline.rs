@@ -7,10 +7,12 @@ use crate::context::geoip::{self, GeoIp};
 use crate::context::ip_lists::{Category, IpLists, ListFinding};
 use crate::context::phone::Phones;
 use crate::context::{Account, Address, Location, LoginContext, Place};
-use crate::event::{ClientIp, Factor, FirstFactor, GivenLocation, LoginEvent};
+use crate::event::{ClientIp, FirstFactor, GivenLocation, LoginEvent};
 use crate::history::Login;
 use crate::keyed_hash::{HashKey, UserKey};
-use crate::memory::decisions::{ClientTag, Decision, DecisionId, IdSource, LoginResult, Refusal};
+use crate::memory::decisions::{
+    ClientTag, Decision, DecisionId, IdSource, LoginResult, Pending, Refusal, Report, Settled, Settlement,
+};
 use crate::memory::{Memory, MemoryError, Record};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
@@ -92,12 +94,12 @@ impl<M: Memory> Pipeline<M> {
         Self { memory, key, ids, agents, phones, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
     }
 
-    /// Judges a login, and learns from it what may be learnt at once.
-    pub async fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>) -> Scored<'a> {
+    /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once.
+    pub async fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
-        let context = self.gather(&loaded, event);
-        let judge = |recall: Recall<'_>| crate::assess(&context, recall, &loaded.signals, &loaded.verdict);
+        let context = self.gather(&loaded, event, now);
+        let judge = |recall: Recall<'_>| verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
         let visited = self.memory.visit(context.user, |history| {
             let (assessments, verdict) = judge(history.map_or(Recall::Stranger, Recall::History));
             let login = teaches_at_once(&loaded, &verdict).then(|| login(&context));
@@ -108,9 +110,9 @@ impl<M: Memory> Pipeline<M> {
             let (assessments, verdict) = judge(Recall::Failed);
             (assessments, verdict, false)
         });
-        let id = self.ids.decision(self.clock.now());
-        let decision = self.decision(&loaded, client, &context, &verdict, has_history);
-        if let Err(error) = self.memory.keep(id, decision).await {
+        let id = self.ids.decision(now);
+        let decision = decision(&loaded, client, &context, &verdict, now);
+        if let Err(error) = self.memory.keep(id, decision, has_history).await {
             self.failed(&error);
         }
         self.meters.scored(&assessments, &verdict, started.elapsed());
@@ -124,23 +126,16 @@ impl<M: Memory> Pipeline<M> {
     /// # Errors
     ///
     /// See [`SettleError`]; nothing was learnt then.
-    pub async fn settle(
-        &self,
-        client: ClientTag,
-        id: DecisionId,
-        result: LoginResult,
-        factor: Option<Factor>,
-    ) -> Result<(), SettleError> {
-        let now = self.clock.now();
-        let settle = |decision: &mut Decision| {
-            decision.settle(client, result, factor).map(|login| login.map(|login| (decision.user, login)))
-        };
-        let settled = self.memory.change(id, now, settle).await.map_err(|error| self.settle_failed(error))?;
-        let taught = settled.ok_or(SettleError::NotFound)?.map_err(SettleError::Refused)?;
-        if let Some((user, login)) = taught {
-            self.learn(user, login).await.map_err(|error| self.settle_failed(error))?;
+    pub async fn settle(&self, id: DecisionId, report: Report) -> Result<(), SettleError> {
+        let settled = self.memory.settle(id, self.clock.now(), report).await;
+        match settled.map_err(|error| self.settle_failed(error))? {
+            Settlement::Unknown => Err(SettleError::NotFound),
+            Settlement::Refused(refusal) => Err(SettleError::Refused(refusal)),
+            Settlement::Taken(None) => Ok(()),
+            Settlement::Taken(Some((user, login))) => {
+                self.learn(user, login).await.map_err(|error| self.settle_failed(error))
+            }
         }
-        Ok(())
     }
 
     /// Learns from a completed login of the past.
@@ -148,8 +143,8 @@ impl<M: Memory> Pipeline<M> {
     /// # Errors
     ///
     /// Memory failed; nothing was learnt then.
-    pub async fn import(&self, event: &LoginEvent<'_>, factor_passed: bool) -> Result<(), MemoryError> {
-        let context = self.gather(&self.loaded.load(), event);
+    pub async fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), MemoryError> {
+        let context = self.gather(&self.loaded.load(), event, now);
         let past = login(&context);
         let factor_passed = factor_passed || past.factor_passed;
         self.learn(context.user, Login { factor_passed, ..past }).await
@@ -176,7 +171,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// Every lookup of one login, none of which waits.
-    fn gather<'a>(&self, loaded: &Loaded, event: &'a LoginEvent<'_>) -> LoginContext<'a> {
+    fn gather<'a>(&self, loaded: &Loaded, event: &'a LoginEvent<'_>, now: Timestamp) -> LoginContext<'a> {
         let user = self.key.user(&event.tenant, &event.user.id);
         let ip = event.ip.ip();
         let asn = event.edge.asn;
@@ -191,7 +186,7 @@ impl<M: Memory> Pipeline<M> {
                 network: ip.map(|ip| self.key.network(user, ip)),
                 asn,
                 as_organization: event.edge.as_organization.as_deref(),
-                lists: ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, self.clock.now())),
+                lists: ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, now)),
                 bot_score: event.edge.bot_score,
                 verified_bot: event.edge.verified_bot,
                 edge_ignored: event.edge_ignored,
@@ -209,33 +204,6 @@ impl<M: Memory> Pipeline<M> {
             flow: event.flow,
             first_factor: event.first_factor,
             remembered_browser: event.remembered_browser,
-        }
-    }
-
-    fn decision(
-        &self,
-        loaded: &Loaded,
-        client: ClientTag,
-        context: &LoginContext<'_>,
-        verdict: &Verdict,
-        has_history: bool,
-    ) -> Decision {
-        let outcome = match verdict.action {
-            Action::Deny => Some(LoginResult::Failure),
-            Action::Allow if teaches_at_once(loaded, verdict) => Some(LoginResult::Success),
-            Action::Allow | Action::Challenge | Action::VerifyEmail => None,
-        };
-        let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
-        let now = self.clock.now();
-        Decision {
-            user: context.user,
-            has_history,
-            client,
-            login: login(context),
-            offered: verdict.offered,
-            teaches_with_factor_only: verdict.confidence == Confidence::Low,
-            expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
-            outcome,
         }
     }
 
@@ -257,6 +225,32 @@ impl<M: Memory> Pipeline<M> {
 /// A login that is let in at more than low confidence is complete; every other one waits for its outcome.
 fn teaches_at_once(loaded: &Loaded, verdict: &Verdict) -> bool {
     verdict.action == Action::Allow && verdict.confidence != Confidence::Low && loaded.record == Record::OnAllow
+}
+
+/// What is kept of a verdict: for its outcome, or only that it was given.
+fn decision(
+    loaded: &Loaded,
+    client: ClientTag,
+    context: &LoginContext<'_>,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Decision {
+    match verdict.action {
+        Action::Deny => return Decision::Settled(Settled { client, result: LoginResult::Failure }),
+        Action::Allow if teaches_at_once(loaded, verdict) => {
+            return Decision::Settled(Settled { client, result: LoginResult::Success });
+        }
+        Action::Allow | Action::Challenge | Action::VerifyEmail => {}
+    }
+    let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
+    Decision::Pending(Box::new(Pending {
+        user: context.user,
+        client,
+        login: login(context),
+        offered: verdict.offered,
+        teaches_with_factor_only: verdict.confidence == Confidence::Low,
+        expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
+    }))
 }
 
 /// What the login would teach, were it completed as it is.

@@ -72,9 +72,8 @@ pub fn start_log(settings: Settings) {
 }
 
 /// Seconds. From well below a usual score up to the point where callers give up.
-const SCORE_BUCKETS_S: [f64; 14] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-];
+const SCORE_BUCKETS_S: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 const SCORE_SECONDS: &str = "askance_score_duration_seconds";
 
 /// Handles of every metric; they are shared by all cores.
@@ -226,7 +225,7 @@ impl fmt::Debug for Meters {
     }
 }
 
-fn increment<K: PartialEq>(counters: &[(K, Counter)], key: K) {
+fn increment<K: Copy + PartialEq>(counters: &[(K, Counter)], key: K) {
     if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == key) {
         counter.increment(1);
     }
@@ -237,8 +236,7 @@ fn counter(name: &'static str, labels: Vec<Label>) -> Counter {
 }
 
 fn request(route: Route, status: u16) -> ((Route, u16), Counter) {
-    let labels =
-        vec![Label::from_static_parts("route", route.as_str()), Label::new("status", status.to_string())];
+    let labels = vec![Label::from_static_parts("route", route.as_str()), Label::new("status", status.to_string())];
     ((route, status), counter("askance_requests_total", labels))
 }
 

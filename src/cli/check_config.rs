@@ -10,7 +10,7 @@ use std::io::Write;
 /// no good one.
 pub(super) fn run(source: &Source, json: bool) -> Result<(), Box<dyn Error>> {
     let config = source.read().map_err(AppError::from)?;
-    app::load(&config, Clock)?;
+    app::load(&config, Clock).map_err(AppError::from)?;
     let text = if json { serde_json::to_string_pretty(&config)? } else { toml::to_string_pretty(&config)? };
     writeln!(std::io::stdout(), "{}", text.trim_end())?;
     Ok(())

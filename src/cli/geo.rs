@@ -27,7 +27,7 @@ struct Facts {
 /// Prints what the databases and lists say of each address.
 pub(super) fn run(source: &Source, addresses: &[IpAddr], json: bool) -> Result<(), Box<dyn Error>> {
     let config = source.read().map_err(AppError::from)?;
-    let loaded = app::load(&config, Clock)?;
+    let loaded = app::load(&config, Clock).map_err(AppError::from)?;
     let mut out = std::io::stdout().lock();
     for ip in addresses {
         let facts = facts(&loaded, ip.to_canonical())?;

@@ -13,7 +13,6 @@ use std::error::Error;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Adaptive MFA: says of each login whether to demand a second factor, and why.
 #[derive(Debug, Parser)]
@@ -58,9 +57,9 @@ enum Command {
     },
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command of this process's arguments; gives the exit code.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run() -> u8 {
     let Arguments { config, command } = Arguments::parse();
     let source = Source::new(config);
     let done = match command.unwrap_or(Command::Serve) {
@@ -71,10 +70,10 @@ pub fn run() -> ExitCode {
         Command::Demo { exit } => demo::run(exit),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             say_error(error.as_ref());
-            ExitCode::from(exit_code(error.as_ref()))
+            exit_code(error.as_ref())
         }
     }
 }

@@ -29,8 +29,21 @@ pub struct AgentFamily {
 /// Names that both sources are reduced to, so that a browser is the same family with and without client hints. Order
 /// is part of the stored format: append only.
 const BROWSERS: [&str; 15] = [
-    "Chrome", "Edge", "Firefox", "Safari", "Opera", "Samsung Internet", "Vivaldi", "Yandex Browser", "Brave",
-    "Internet Explorer", "Webview", "Google Search App", "HTTP Library", "HeadlessChrome", "DuckDuckGo",
+    "Chrome",
+    "Edge",
+    "Firefox",
+    "Safari",
+    "Opera",
+    "Samsung Internet",
+    "Vivaldi",
+    "Yandex Browser",
+    "Brave",
+    "Internet Explorer",
+    "Webview",
+    "Google Search App",
+    "HTTP Library",
+    "HeadlessChrome",
+    "DuckDuckGo",
 ];
 const SYSTEMS: [&str; 10] =
     ["Windows", "macOS", "Linux", "Android", "iOS", "ChromeOS", "BSD", "Windows Phone", "HarmonyOS", "BlackBerry"];
@@ -212,9 +225,18 @@ mod tests {
     fn families() {
         for (user_agent, expected) in [
             (CHROME, Some("Chrome on Windows (pc) 131")),
-            ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0", Some("Firefox on Linux (pc) 132")),
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1", Some("Safari on iOS (smartphone) 17")),
-            ("Mozilla/5.0 (iPad; CPU OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1", Some("Safari on iOS (tablet) 17")),
+            (
+                "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+                Some("Firefox on Linux (pc) 132"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1",
+                Some("Safari on iOS (smartphone) 17"),
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1",
+                Some("Safari on iOS (tablet) 17"),
+            ),
             ("", None),
             ("-", None),
             ("x", None),

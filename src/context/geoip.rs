@@ -58,7 +58,9 @@ impl fmt::Display for GeoIpError {
             Self::Read(path, _) => write!(f, "cannot read the GeoIP database {}", path.display()),
             Self::TooLarge(path) => write!(f, "{} is over 1 GiB, no GeoIP database", path.display()),
             Self::Invalid(origin, _) => write!(f, "{origin} is no valid GeoIP database"),
-            Self::NotEmbedded => f.write_str("no GeoIP data in this binary (feature `embedded-geoip` is off): set geoip.city"),
+            Self::NotEmbedded => {
+                f.write_str("no GeoIP data in this binary (feature `embedded-geoip` is off): set geoip.city")
+            }
         }
     }
 }
@@ -222,9 +224,8 @@ fn place(at: Coordinates, radius: Kilometres, grain: Grain, country: Option<Coun
 /// Addresses that no database may place, whatever it holds.
 fn is_local(ip: IpAddr) -> bool {
     let v4 = |ip: Ipv4Addr| ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified();
-    let v6 = |ip: Ipv6Addr| {
-        ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local()
-    };
+    let v6 =
+        |ip: Ipv6Addr| ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local();
     match ip {
         IpAddr::V4(ip) => v4(ip),
         IpAddr::V6(ip) => v6(ip),

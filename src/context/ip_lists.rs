@@ -254,9 +254,9 @@ impl List {
         Ok(Self {
             name: settings.name.as_str().into(),
             category: settings.category,
-            hard: settings.hard.unwrap_or(
-                settings.category == Category::Unroutable || settings.format == Format::DropJson,
-            ),
+            hard: settings
+                .hard
+                .unwrap_or(settings.category == Category::Unroutable || settings.format == Format::DropJson),
             fresh_until_ms: modified.unix_ms() + i64::from(settings.max_age_h) * 3_600_000,
             ranges: Ranges::new(prefixes.into_iter()),
         })

@@ -70,8 +70,7 @@ impl UserHistory {
         if reader.u8()? != VERSION {
             return Err(RowError);
         }
-        let mut history =
-            Self { last_login_s: reader.u32()?, place_confirmed_s: reader.u32()?, ..Self::default() };
+        let mut history = Self { last_login_s: reader.u32()?, place_confirmed_s: reader.u32()?, ..Self::default() };
         let [devices, agents, networks, places] = reader.take::<4>()?.map(usize::from);
         if devices > DEVICES_MAX || agents > AGENTS_MAX || networks > NETWORKS_MAX || places > PLACES_MAX {
             return Err(RowError);

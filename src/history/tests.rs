@@ -175,8 +175,6 @@ proptest! {
 fn sorted(mut history: UserHistory) -> UserHistory {
     history.devices.sort_by_key(|known| known.tag.0);
     history.networks.sort_by_key(|known| known.tag.0);
-    history.places.sort_by_key(|known| known.time_s);
-    // Two visits in one second may leave either as the last.
-    history.places.iter_mut().for_each(|known| (known.network, known.asn, known.device) = (None, None, None));
+    history.places.sort_by_key(ValidPlace::rank);
     history
 }

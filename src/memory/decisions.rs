@@ -21,6 +21,11 @@ impl DecisionId {
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(|id| Self(id.as_u128()))
     }
+
+    /// The hyphenated form.
+    pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
+        Uuid::from_u128(self.0).hyphenated().encode_lower(buffer)
+    }
 }
 
 impl fmt::Display for DecisionId {
@@ -61,13 +66,11 @@ impl IdSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientTag(pub u64);
 
-/// A decision as it is kept.
+/// A decision that waits for its outcome.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
+pub struct Pending {
     /// Whose login.
     pub user: UserKey,
-    /// Whether the user had a history; those without go first when room is short.
-    pub has_history: bool,
     /// Who asked, and alone may tell the outcome.
     pub client: ClientTag,
     /// What the outcome will teach.
@@ -78,8 +81,46 @@ pub struct Decision {
     pub teaches_with_factor_only: bool,
     /// When it is forgotten unless settled.
     pub expires: Timestamp,
+}
+
+/// What is kept of a decision that was settled: enough to answer whoever tells its outcome again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// Who asked, and alone may tell the outcome.
+    pub client: ClientTag,
     /// What became of it.
-    pub outcome: Option<LoginResult>,
+    pub result: LoginResult,
+}
+
+/// A decision as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Its outcome is awaited.
+    Pending(Box<Pending>),
+    /// A login that was let in and learnt, or refused: nothing is awaited.
+    Settled(Settled),
+}
+
+/// What a client tells of a login's end.
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    /// Who tells it.
+    pub client: ClientTag,
+    /// How it ended.
+    pub result: LoginResult,
+    /// The factor that was passed.
+    pub factor: Option<Factor>,
+}
+
+/// What a report led to.
+#[derive(Debug, PartialEq)]
+pub enum Settlement {
+    /// There is no such decision, or its time has passed.
+    Unknown,
+    /// The decision does not admit it, and is as it was.
+    Refused(Refusal),
+    /// Taken; this is what it teaches.
+    Taken(Option<(UserKey, Login)>),
 }
 
 /// How a login ended.
@@ -107,43 +148,46 @@ pub enum Refusal {
     FactorNotOffered,
 }
 
-impl Decision {
+impl Pending {
     /// Takes the outcome; gives what it teaches.
     ///
     /// # Errors
     ///
-    /// See [`Refusal`]; the decision is then as it was.
-    pub fn settle(
-        &mut self,
-        client: ClientTag,
-        result: LoginResult,
-        factor: Option<Factor>,
-    ) -> Result<Option<Login>, Refusal> {
-        if client != self.client {
+    /// See [`Refusal`].
+    pub fn settle(&self, report: Report) -> Result<Option<Login>, Refusal> {
+        if report.client != self.client {
             return Err(Refusal::OtherClient);
         }
-        if let Some(settled) = self.outcome {
-            return if settled == result { Ok(None) } else { Err(Refusal::AlreadySettled) };
-        }
-        if result != LoginResult::Success {
-            self.outcome = Some(result);
+        if report.result != LoginResult::Success {
             return Ok(None);
         }
         if !self.offered.is_empty() {
-            let factor = factor.ok_or(Refusal::FactorMissing)?;
+            let factor = report.factor.ok_or(Refusal::FactorMissing)?;
             if !self.offered.has(factor) {
                 return Err(Refusal::FactorNotOffered);
             }
         }
-        self.outcome = Some(result);
-        let factor_passed = self.login.factor_passed || factor.is_some();
+        let factor_passed = self.login.factor_passed || report.factor.is_some();
         let teaches = factor_passed || !self.teaches_with_factor_only;
         Ok(teaches.then(|| Login { factor_passed, ..self.login.clone() }))
     }
 }
 
-/// All decisions of a process, in shards of their own locks, bounded: when full, users without history go first, then
-/// the oldest.
+impl Settled {
+    /// The same result again changes nothing; another one is refused.
+    fn again(self, report: Report) -> Result<(), Refusal> {
+        if report.client != self.client {
+            Err(Refusal::OtherClient)
+        } else if report.result != self.result {
+            Err(Refusal::AlreadySettled)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// All decisions of a process, in shards of their own locks, bounded: users without history never push out those with
+/// one.
 #[derive(Debug)]
 pub(super) struct Decisions {
     shards: Box<[Mutex<Shard>]>,
@@ -151,54 +195,74 @@ pub(super) struct Decisions {
 
 #[derive(Debug)]
 struct Shard {
-    pending: Table,
-    settled: Table,
+    pending: PendingTable,
+    settled_known: Ring,
+    settled_strangers: Ring,
 }
 
 /// A bounded map. An id may stand in a queue after it left the map; it is then passed over.
 #[derive(Debug)]
-struct Table {
+struct PendingTable {
     capacity: usize,
-    decisions: HashMap<DecisionId, Decision>,
+    decisions: HashMap<DecisionId, Box<Pending>>,
     strangers: VecDeque<DecisionId>,
     known: VecDeque<DecisionId>,
 }
 
+/// The last settled decisions: written one behind the other, which is what nearly every login does, and searched from
+/// the newest, which few callers ever need.
+#[derive(Debug)]
+struct Ring {
+    capacity: usize,
+    entries: Vec<(DecisionId, Settled)>,
+    next: usize,
+}
+
 const SHARDS: usize = 16;
+/// Of the settled decisions, this share is for users without a history.
+const STRANGERS_SHARE: usize = 4;
 
 impl Decisions {
     pub(super) fn new(pending_max: usize, settled_max: usize) -> Self {
+        let (pending, settled) = (pending_max.div_ceil(SHARDS), settled_max.div_ceil(SHARDS));
         let shard = || {
-            let pending = Table::new(pending_max.div_ceil(SHARDS));
-            Mutex::new(Shard { pending, settled: Table::new(settled_max.div_ceil(SHARDS)) })
+            Mutex::new(Shard {
+                pending: PendingTable::new(pending),
+                settled_known: Ring::new(settled - settled / STRANGERS_SHARE),
+                settled_strangers: Ring::new(settled / STRANGERS_SHARE),
+            })
         };
         Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
     }
 
-    pub(super) fn keep(&self, id: DecisionId, decision: Decision) {
+    pub(super) fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) {
         let mut shard = self.shard(id);
-        let table = if decision.outcome.is_some() { &mut shard.settled } else { &mut shard.pending };
-        table.insert(id, decision);
+        match decision {
+            Decision::Pending(pending) => shard.pending.insert(id, pending, has_history),
+            Decision::Settled(settled) if has_history => shard.settled_known.push(id, settled),
+            Decision::Settled(settled) => shard.settled_strangers.push(id, settled),
+        }
     }
 
-    pub(super) fn change<T>(
-        &self,
-        id: DecisionId,
-        now: Timestamp,
-        change: impl FnOnce(&mut Decision) -> T,
-    ) -> Option<T> {
+    pub(super) fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Settlement {
         let mut shard = self.shard(id);
-        if let Some(settled) = shard.settled.decisions.get_mut(&id) {
-            return Some(change(settled));
+        if let Some(pending) = shard.pending.decisions.get(&id).filter(|pending| now <= pending.expires) {
+            return match pending.settle(report) {
+                Err(refusal) => Settlement::Refused(refusal),
+                Ok(login) => {
+                    let user = pending.user;
+                    shard.pending.decisions.remove(&id);
+                    shard.settled_known.push(id, Settled { client: report.client, result: report.result });
+                    Settlement::Taken(login.map(|login| (user, login)))
+                }
+            };
         }
-        let decision = shard.pending.decisions.get_mut(&id).filter(|decision| now <= decision.expires)?;
-        let answer = change(decision);
-        if decision.outcome.is_some()
-            && let Some(decision) = shard.pending.decisions.remove(&id)
-        {
-            shard.settled.insert(id, decision);
+        let found = shard.settled_known.find(id).or_else(|| shard.settled_strangers.find(id));
+        match found.map(|settled| settled.again(report)) {
+            None => Settlement::Unknown,
+            Some(Err(refusal)) => Settlement::Refused(refusal),
+            Some(Ok(())) => Settlement::Taken(None),
         }
-        Some(answer)
     }
 
     pub(super) fn sweep(&self, now: Timestamp) {
@@ -223,7 +287,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Table {
+impl PendingTable {
     fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
@@ -233,14 +297,15 @@ impl Table {
         }
     }
 
-    fn insert(&mut self, id: DecisionId, decision: Decision) {
+    /// When full, users without history go first, then the oldest.
+    fn insert(&mut self, id: DecisionId, pending: Box<Pending>, has_history: bool) {
         while self.decisions.len() >= self.capacity {
             let Some(oldest) = self.strangers.pop_front().or_else(|| self.known.pop_front()) else { break };
             self.decisions.remove(&oldest);
         }
-        let queue = if decision.has_history { &mut self.known } else { &mut self.strangers };
+        let queue = if has_history { &mut self.known } else { &mut self.strangers };
         queue.push_back(id);
-        self.decisions.insert(id, decision);
+        self.decisions.insert(id, pending);
         // Settled ones leave their ids behind; clearing them at twice the capacity costs one step an insertion.
         if self.strangers.len() + self.known.len() > 2 * self.capacity {
             self.strangers.retain(|id| self.decisions.contains_key(id));
@@ -253,13 +318,33 @@ impl Table {
         let Self { decisions, strangers, known, .. } = self;
         for queue in [strangers, known] {
             while let Some(id) = queue.front() {
-                if decisions.get(id).is_some_and(|decision| now <= decision.expires) {
+                if decisions.get(id).is_some_and(|pending| now <= pending.expires) {
                     break;
                 }
                 decisions.remove(id);
                 queue.pop_front();
             }
         }
+    }
+}
+
+impl Ring {
+    fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), entries: Vec::new(), next: 0 }
+    }
+
+    fn push(&mut self, id: DecisionId, settled: Settled) {
+        match self.entries.get_mut(self.next) {
+            Some(oldest) => *oldest = (id, settled),
+            None => self.entries.push((id, settled)),
+        }
+        self.next = (self.next + 1) % self.capacity;
+    }
+
+    fn find(&self, id: DecisionId) -> Option<Settled> {
+        let (newer, older) = self.entries.split_at(self.next.min(self.entries.len()));
+        let newest_first = newer.iter().rev().chain(older.iter().rev());
+        newest_first.into_iter().find(|(known, _)| *known == id).map(|(_, settled)| *settled)
     }
 }
 
@@ -273,7 +358,7 @@ mod tests {
         Timestamp::from_unix_s(NOW_S + seconds)
     }
 
-    fn decision(has_history: bool) -> Decision {
+    fn pending() -> Pending {
         let login = Login {
             time: at(0),
             device: None,
@@ -283,50 +368,60 @@ mod tests {
             place: None,
             factor_passed: false,
         };
-        Decision {
+        Pending {
             user: UserKey(1),
-            has_history,
             client: ClientTag(1),
             login,
             offered: FactorSet::EMPTY.with(Factor::Totp),
             teaches_with_factor_only: true,
             expires: at(900),
-            outcome: None,
         }
+    }
+
+    fn boxed() -> Decision {
+        Decision::Pending(Box::new(pending()))
+    }
+
+    fn ids() -> IdSource {
+        IdSource::new(HashKey::fixed([1; 16]))
+    }
+
+    fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
+        Report { client: ClientTag(client), result, factor }
     }
 
     #[test]
     fn a_success_needs_a_factor_that_was_offered_and_only_its_own_client_may_tell() {
-        let mut held = decision(true);
+        let (decisions, id) = (Decisions::new(100, 100), ids().decision(at(0)));
+        decisions.keep(id, boxed(), true);
         let success = LoginResult::Success;
-        assert_eq!(held.settle(ClientTag(2), success, Some(Factor::Totp)), Err(Refusal::OtherClient));
-        assert_eq!(held.settle(ClientTag(1), success, None), Err(Refusal::FactorMissing));
-        assert_eq!(held.settle(ClientTag(1), success, Some(Factor::Sms)), Err(Refusal::FactorNotOffered));
-        assert_eq!(held.outcome, None, "a refusal leaves nothing behind");
-        let taught = held.settle(ClientTag(1), success, Some(Factor::Totp));
-        assert!(taught.is_ok_and(|login| login.is_some_and(|login| login.factor_passed)));
-        assert_eq!(held.settle(ClientTag(1), success, None), Ok(None), "again: nothing is learnt twice");
-        assert_eq!(held.settle(ClientTag(1), LoginResult::Failure, None), Err(Refusal::AlreadySettled));
+        let settle = |report| decisions.settle(id, at(1), report);
+        assert_eq!(settle(report(2, success, Some(Factor::Totp))), Settlement::Refused(Refusal::OtherClient));
+        assert_eq!(settle(report(1, success, None)), Settlement::Refused(Refusal::FactorMissing));
+        assert_eq!(settle(report(1, success, Some(Factor::Sms))), Settlement::Refused(Refusal::FactorNotOffered));
+        let taken = settle(report(1, success, Some(Factor::Totp)));
+        assert!(matches!(taken, Settlement::Taken(Some((UserKey(1), login))) if login.factor_passed));
+        assert_eq!(settle(report(1, success, None)), Settlement::Taken(None), "again: nothing is learnt twice");
+        assert_eq!(settle(report(1, LoginResult::Failure, None)), Settlement::Refused(Refusal::AlreadySettled));
+        assert_eq!(settle(report(2, success, None)), Settlement::Refused(Refusal::OtherClient));
+        assert_eq!(decisions.pending(), 0);
     }
 
     #[test]
     fn an_allow_at_low_confidence_teaches_only_with_a_factor() {
-        let allowed = || Decision { offered: FactorSet::EMPTY, ..decision(true) };
-        let settle = |mut held: Decision, factor| held.settle(ClientTag(1), LoginResult::Success, factor);
-        assert_eq!(settle(allowed(), None), Ok(None));
-        assert!(settle(allowed(), Some(Factor::Webauthn)).is_ok_and(|login| login.is_some()));
-        let passkey = Decision { login: Login { factor_passed: true, ..allowed().login }, ..allowed() };
-        assert!(settle(passkey, None).is_ok_and(|login| login.is_some()));
+        let allowed = || Pending { offered: FactorSet::EMPTY, ..pending() };
+        let settle = |held: &Pending, factor| held.settle(report(1, LoginResult::Success, factor));
+        assert_eq!(settle(&allowed(), None), Ok(None));
+        assert!(settle(&allowed(), Some(Factor::Webauthn)).is_ok_and(|login| login.is_some()));
+        let passkey = Pending { login: Login { factor_passed: true, ..allowed().login }, ..allowed() };
+        assert!(settle(&passkey, None).is_ok_and(|login| login.is_some()));
     }
 
     #[test]
-    fn bounded_strangers_first_and_expired_ones_go() {
-        let ids = IdSource::new(HashKey::fixed([1; 16]));
-        let decisions = Decisions::new(SHARDS, SHARDS);
-        let known: Vec<DecisionId> = std::iter::repeat_with(|| ids.decision(at(0))).take(200).collect();
-        known.iter().for_each(|id| decisions.keep(*id, decision(true)));
+    fn bounded_and_expired_ones_go() {
+        let (ids, decisions) = (ids(), Decisions::new(SHARDS, SHARDS));
         for _ in 0..10_000 {
-            decisions.keep(ids.decision(at(0)), decision(false));
+            decisions.keep(ids.decision(at(0)), boxed(), false);
         }
         assert_eq!(decisions.pending(), SHARDS, "one a shard, whatever came");
         decisions.sweep(at(900));
@@ -337,29 +432,43 @@ mod tests {
 
     #[test]
     fn strangers_never_push_out_users_with_a_history() {
-        let ids = IdSource::new(HashKey::fixed([1; 16]));
-        let mut table = Table::new(4);
-        let known = ids.decision(at(0));
-        table.insert(known, decision(true));
-        for _ in 0..100 {
-            table.insert(ids.decision(at(0)), decision(false));
+        let (ids, decisions) = (ids(), Decisions::new(4 * SHARDS, 4 * SHARDS));
+        let settled = Settled { client: ClientTag(1), result: LoginResult::Success };
+        let (waits, done) = (ids.decision(at(0)), ids.decision(at(0)));
+        decisions.keep(waits, boxed(), true);
+        decisions.keep(done, Decision::Settled(settled), true);
+        for _ in 0..1000 {
+            decisions.keep(ids.decision(at(0)), boxed(), false);
+            decisions.keep(ids.decision(at(0)), Decision::Settled(settled), false);
         }
-        assert!(table.decisions.contains_key(&known));
-        assert!(table.strangers.len() + table.known.len() <= 8);
+        for id in [waits, done] {
+            let known = decisions.settle(id, at(1), report(1, LoginResult::Success, Some(Factor::Totp)));
+            assert!(matches!(known, Settlement::Taken(_)), "{known:?}");
+        }
+    }
+
+    #[test]
+    fn a_ring_holds_the_newest() {
+        let (ids, mut ring) = (ids(), Ring::new(3));
+        let all: Vec<DecisionId> = std::iter::repeat_with(|| ids.decision(at(0))).take(5).collect();
+        let settled = Settled { client: ClientTag(1), result: LoginResult::Success };
+        all.iter().for_each(|id| ring.push(*id, settled));
+        let found: Vec<bool> = all.iter().map(|id| ring.find(*id).is_some()).collect();
+        assert_eq!((found, ring.entries.len()), (vec![false, false, true, true, true], 3));
     }
 
     #[test]
     fn an_expired_decision_cannot_be_settled() {
-        let decisions = Decisions::new(100, 100);
-        let id = IdSource::new(HashKey::fixed([1; 16])).decision(at(0));
-        decisions.keep(id, decision(true));
-        assert!(decisions.change(id, at(901), |_| ()).is_none());
-        assert!(decisions.change(id, at(900), |_| ()).is_some());
+        let (decisions, id) = (Decisions::new(100, 100), ids().decision(at(0)));
+        decisions.keep(id, boxed(), true);
+        let failure = report(1, LoginResult::Failure, None);
+        assert_eq!(decisions.settle(id, at(901), failure), Settlement::Unknown);
+        assert_eq!(decisions.settle(id, at(900), failure), Settlement::Taken(None));
     }
 
     #[test]
     fn ids_are_version_7_and_differ() {
-        let ids = IdSource::new(HashKey::fixed([1; 16]));
+        let ids = ids();
         let (a, b) = (ids.decision(at(0)), ids.decision(at(0)));
         assert_ne!(a, b);
         assert_eq!(DecisionId::parse(&a.to_string()), Some(a));

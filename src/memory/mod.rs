@@ -10,7 +10,7 @@ use crate::bounded::Bounded;
 use crate::clock::Timestamp;
 use crate::history::{Login, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
-use decisions::{Decision, DecisionId};
+use decisions::{Decision, DecisionId, Report, Settlement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
@@ -27,8 +27,8 @@ pub struct Settings {
     pub pending_ttl_s: Bounded<1, 86_400>,
     /// Decisions that may wait at a time, about 250 bytes each.
     pub pending_max: Bounded<16, 10_000_000>,
-    /// Settled decisions that are kept, about 250 bytes each.
-    pub decisions_max: Bounded<16, 10_000_000>,
+    /// Settled decisions that are kept, 32 bytes each; a repeated outcome searches a sixteenth of them.
+    pub decisions_max: Bounded<16, 1_000_000>,
     /// Users that are remembered, about 250 bytes each.
     pub users_max: Bounded<16, 1_000_000_000>,
 }
@@ -78,24 +78,29 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
     ) -> impl Future<Output = Result<T, MemoryError>> + Send;
 
-    /// Keeps a decision, for its outcome or for the record.
+    /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
     ///
     /// # Errors
     ///
     /// It could not be kept: its outcome will not be known.
-    fn keep(&self, id: DecisionId, decision: Decision) -> impl Future<Output = Result<(), MemoryError>> + Send;
+    fn keep(
+        &self,
+        id: DecisionId,
+        decision: Decision,
+        has_history: bool,
+    ) -> impl Future<Output = Result<(), MemoryError>> + Send;
 
-    /// Lets `change` act on a decision; `None` when it is unknown or expired.
+    /// Takes the outcome of a decision.
     ///
     /// # Errors
     ///
-    /// The decision cannot be had, or the change cannot be kept.
-    fn change<T: Send>(
+    /// The decision cannot be had, or its outcome cannot be kept.
+    fn settle(
         &self,
         id: DecisionId,
         now: Timestamp,
-        change: impl FnOnce(&mut Decision) -> T + Send,
-    ) -> impl Future<Output = Result<Option<T>, MemoryError>> + Send;
+        report: Report,
+    ) -> impl Future<Output = Result<Settlement, MemoryError>> + Send;
 
     /// Forgets what has expired and what is over the bounds; called once a second, off the path of logins.
     fn sweep(&self, now: Timestamp);

@@ -2,7 +2,7 @@
 //!
 //! Owns the map of histories. Guards of the map stay in this file, and its functions await nothing.
 
-use super::decisions::{Decision, DecisionId, Decisions};
+use super::decisions::{Decision, DecisionId, Decisions, Report, Settlement};
 use super::{Counts, Memory, MemoryError, Settings};
 use crate::clock::Timestamp;
 use crate::history::{Login, UserHistory};
@@ -104,18 +104,13 @@ impl Memory for Volatile {
         self.judge(user, judge)
     }
 
-    async fn keep(&self, id: DecisionId, decision: Decision) -> Result<(), MemoryError> {
-        self.decisions.keep(id, decision);
+    async fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
+        self.decisions.keep(id, decision, has_history);
         Ok(())
     }
 
-    async fn change<T: Send>(
-        &self,
-        id: DecisionId,
-        now: Timestamp,
-        change: impl FnOnce(&mut Decision) -> T + Send,
-    ) -> Result<Option<T>, MemoryError> {
-        Ok(self.decisions.change(id, now, change))
+    async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
+        Ok(self.decisions.settle(id, now, report))
     }
 
     fn sweep(&self, now: Timestamp) {
@@ -209,9 +204,8 @@ mod tests {
             }
         });
         let both = memory.judge(user, |history| {
-            let knows = |tag| {
-                history.is_some_and(|it| it.knows_device(DeviceTag(tag), Timestamp::from_unix_s(NOW_S + 499), 1))
-            };
+            let knows =
+                |tag| history.is_some_and(|it| it.knows_device(DeviceTag(tag), Timestamp::from_unix_s(NOW_S + 499), 1));
             ((knows(1), knows(2)), None)
         });
         assert!(both.is_ok_and(|both| both == (true, true)));

@@ -4,15 +4,15 @@ use super::auth::{Access, Caller, Scope};
 use super::body;
 use super::error::Failure;
 use super::limits::InFlight;
-use super::wire;
-use super::wire::answer::{MinimalAnswer, ScoreAnswer};
+use super::wire::answer;
 use super::wire::import::Summary;
 use super::wire::login::{LoginBody, Reception};
 use super::wire::outcome::OutcomeBody;
+use super::wire::{self, Object};
 use super::{Answer, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::memory::Memory;
-use crate::memory::decisions::{DecisionId, IdSource, LoginResult, Refusal};
+use crate::memory::decisions::{DecisionId, IdSource, LoginResult, Refusal, Report};
 use crate::pipeline::{Pipeline, SettleError};
 use crate::telemetry::{Meters, Route};
 use bytes::{Buf, BytesMut};
@@ -103,15 +103,15 @@ impl<M: Memory> Service<M> {
         has_type(headers, JSON)?;
         let minimal = prefers_minimal(headers);
         let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
-        let login: LoginBody<'_> = wire::parse(&body)?;
+        let Object(login): Object<LoginBody<'_>> = wire::parse(&body)?;
         caller.may_act_for(login.tenant())?;
         let now = self.clock.now();
         let event = login.of_the_present()?.into_event(reception(caller, now))?;
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        let scored = self.pipeline.score(caller.tag(), &event).await;
-        Ok(if minimal { json(&MinimalAnswer::new(&scored)) } else { json(&ScoreAnswer::new(&scored)) })
+        let scored = self.pipeline.score(caller.tag(), &event, now).await;
+        Ok(answer_of(if minimal { answer::minimal(&scored) } else { answer::full(&scored) }))
     }
 
     async fn outcome(
@@ -124,9 +124,11 @@ impl<M: Memory> Service<M> {
         caller.needs(Scope::Score)?;
         has_type(headers, JSON)?;
         let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
-        let outcome: OutcomeBody = wire::parse(&body)?;
+        let Object(outcome): Object<OutcomeBody> = wire::parse(&body)?;
         let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
-        let settled = self.pipeline.settle(caller.tag(), id, outcome.result, outcome.factor).await;
+        let factor = outcome.factor.map(|factor| factor.0);
+        let report = Report { client: caller.tag(), result: outcome.result.0, factor };
+        let settled = self.pipeline.settle(id, report).await;
         settled.map(|()| no_content()).map_err(|error| match error {
             SettleError::NotFound => Failure::DecisionNotFound,
             SettleError::Memory(_) => Failure::MemoryUnavailable,
@@ -188,7 +190,7 @@ impl<M: Memory> Service<M> {
     }
 
     async fn import_login(&self, caller: Caller<'_>, line: &[u8]) -> Result<(), Failure> {
-        let login: LoginBody<'_> = wire::parse(line)?;
+        let Object(login): Object<LoginBody<'_>> = wire::parse(line)?;
         caller.may_act_for(login.tenant())?;
         let (result, mfa_passed) = login.of_the_past()?;
         let now = self.clock.now();
@@ -200,7 +202,7 @@ impl<M: Memory> Service<M> {
             // A login that failed teaches nothing, and is no mistake in the file.
             return Ok(());
         }
-        self.pipeline.import(&event, mfa_passed).await.map_err(|_| Failure::MemoryUnavailable)
+        self.pipeline.import(&event, mfa_passed, now).await.map_err(|_| Failure::MemoryUnavailable)
     }
 }
 
@@ -249,8 +251,9 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &IdSource) -> HeaderValue {
     if let Some(given) = headers.get(REQUEST_ID).filter(is_good) {
         return given.clone();
     }
-    let id = format!("{:032x}", ids.bits());
-    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    let mut id = [0; 32];
+    let hex = uuid::Uuid::from_u128(ids.bits()).simple().encode_lower(&mut id);
+    HeaderValue::from_str(hex).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
 fn has_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failure> {
@@ -268,14 +271,13 @@ fn prefers_minimal(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A usual answer has some 900 bytes.
-const ANSWER_BYTES: usize = 1280;
-
 pub(super) fn json(body: &impl Serialize) -> Answer {
-    let mut text = Vec::with_capacity(ANSWER_BYTES);
     // Our own types into memory: there is nothing in it that could fail.
-    serde_json::to_writer(&mut text, body).unwrap_or_default();
-    let mut answer = Response::new(bytes::Bytes::from(text).into());
+    answer_of(serde_json::to_vec(body).unwrap_or_default())
+}
+
+fn answer_of(json: Vec<u8>) -> Answer {
+    let mut answer = Response::new(bytes::Bytes::from(json).into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     answer
 }

@@ -45,7 +45,7 @@ const LINGER: Duration = Duration::from_millis(250);
 pub(super) async fn serve<S, H, F>(stream: S, handle: H, limits: Limits, drain: watch::Receiver<bool>, place: Place)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     let activity = Arc::new(Activity::new(Clock));
@@ -65,7 +65,7 @@ async fn converse<S, H, F>(
     drain: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     let Some((first_bytes, is_http2)) = sniff(&mut stream).await else { return };

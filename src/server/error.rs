@@ -51,6 +51,14 @@ impl Failure {
         Self::Invalid { field: Some(field.to_owned()), detail: detail.into() }
     }
 
+    /// The same failure of a part that stands under `parent`.
+    pub(super) fn under(mut self, parent: &str) -> Self {
+        if let Self::Invalid { field: Some(field), .. } = &mut self {
+            *field = format!("{parent}.{field}");
+        }
+        self
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::MalformedJson(_) | Self::Truncated => StatusCode::BAD_REQUEST,

@@ -1,6 +1,6 @@
 //! HTTP: listeners, limits, who may call, and the contract on the wire. No judgement.
 //!
-//! One thread accepts and keeps house ([`run`]); one thread per core serves ([`worker`]), each with a runtime of its own,
+//! One thread accepts and keeps house (`run`); one thread per core serves (`worker`), each with a runtime of its own,
 //! and connections are handed to them in turn.
 
 mod admin;

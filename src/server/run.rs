@@ -27,10 +27,9 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// After an accept that failed (no file descriptors, mostly), the next one waits.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long an answer of the refused may take to leave; the socket's buffer is empty, so it leaves at once.
-const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
-    connection: close\r\ncontent-length: 155\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\
-    \"status\":503,\"code\":\"server.overloaded\",\"detail\":\"too many connections at a time (server.connections_max)\"}";
+/// Said to a connection for which there is no room.
+const REFUSAL: &str = "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"code\":\"server.overloaded\",\"detail\":\"too many connections at a time (server.connections_max)\"}";
 
 /// A server that is bound and not yet running.
 #[derive(Debug)]
@@ -72,9 +71,7 @@ impl<M: Memory> Server<M> {
         meters: Arc<Meters>,
         clock: Clock,
     ) -> Result<Self, BindError> {
-        let bind = |listen: &Listen| {
-            Bound::bind(listen).map_err(|source| BindError { listen: listen.clone(), source })
-        };
+        let bind = |listen: &Listen| Bound::bind(listen).map_err(|source| BindError { listen: listen.clone(), source });
         Ok(Self {
             main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
@@ -102,6 +99,8 @@ impl<M: Memory> Server<M> {
         let (drain_sender, drain) = watch::channel(false);
         let workers = self.start_workers(&drain)?;
         let stopped = runtime.block_on(self.serve(stop, reload, &workers, drain_sender, drain));
+        // Whatever could still hand a connection to a worker goes with the runtime, so that the workers end.
+        drop(runtime);
         let (connections, threads): (Vec<_>, Vec<_>) =
             workers.into_iter().map(|worker| (worker.connections, worker.thread)).unzip();
         drop(connections);
@@ -141,6 +140,7 @@ impl<M: Memory> Server<M> {
         let service = self.service;
         let admin_address = self.admin.address()?;
         let admin = self.admin.into_listener()?;
+        let mut dispatches = Vec::new();
         for bound in self.main {
             let address = bound.address()?;
             let dispatch = Dispatch {
@@ -148,7 +148,7 @@ impl<M: Memory> Server<M> {
                 connections: connections.clone(),
                 service: Arc::clone(&service),
             };
-            tokio::spawn(dispatch.run(bound.into_listener()?, drain.clone()));
+            dispatches.push(tokio::spawn(dispatch.run(bound.into_listener()?, drain.clone())));
             tracing::info!(listener = "main", %address, "listening");
         }
         let admin_service = Arc::clone(&service);
@@ -160,7 +160,14 @@ impl<M: Memory> Server<M> {
         service.drain();
         drain_sender.send_replace(true);
         tracing::info!(connections = connections.open(), "draining");
-        if tokio::time::timeout(drain_time, connections.closed()).await.is_err() {
+        let done = async {
+            // They hand over what was accepted already, and only then is it known what there is to wait for.
+            for dispatch in dispatches {
+                dispatch.await.unwrap_or_else(|error| tracing::error!(%error, "a listener died"));
+            }
+            connections.closed().await;
+        };
+        if tokio::time::timeout(drain_time, done).await.is_err() {
             tracing::warn!(connections = connections.open(), "cut off: not done within server.drain_s");
         }
         administer.abort();
@@ -205,17 +212,23 @@ impl<M: Memory> Dispatch<M> {
             }
             _ => {
                 self.service.meters.connections_refused.increment(1);
-                refuse(accepted);
+                refuse(accepted, &self.service);
             }
         }
     }
 }
 
 /// Says why, as far as the socket takes it without waiting.
-fn refuse(accepted: Accepted) {
+fn refuse<M: Memory>(accepted: Accepted, service: &Service<M>) {
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
+         connection: close\r\nx-request-id: {:032x}\r\ncontent-length: {}\r\n\r\n{REFUSAL}",
+        service.pipeline.ids().bits(),
+        REFUSAL.len()
+    );
     let written = match accepted {
-        Accepted::Tcp(mut stream) => stream.write(REFUSAL),
-        Accepted::Unix(mut stream) => stream.write(REFUSAL),
+        Accepted::Tcp(mut stream) => stream.write(answer.as_bytes()),
+        Accepted::Unix(mut stream) => stream.write(answer.as_bytes()),
     };
     written.map(drop).unwrap_or_default();
 }
@@ -244,7 +257,7 @@ async fn serve_admin<M: Memory>(
             continue;
         };
         let Some(place) = connections.enter() else {
-            refuse(accepted);
+            refuse(accepted, &service);
             continue;
         };
         let service = Arc::clone(&service);

@@ -40,9 +40,8 @@ impl Worker {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("askance-{number}"))
-            .spawn(move || runtime.block_on(serve))?;
+        let thread =
+            std::thread::Builder::new().name(format!("askance-{number}")).spawn(move || runtime.block_on(serve))?;
         Ok(Self { connections, thread })
     }
 }

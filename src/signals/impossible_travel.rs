@@ -11,8 +11,8 @@
 //! limit of 900 km/h is an airliner's cruise.
 
 use super::{Assessment, Code, OnFailure, Recall};
-use crate::clock::Timestamp;
 use crate::bounded::{Bounded, BoundedFloat};
+use crate::clock::Timestamp;
 use crate::context::ip_lists::{Category, ListFinding};
 use crate::context::{Grain, Location, LoginContext, Place};
 use crate::geodesy::{GREAT_CIRCLE_ERROR, geodesic, great_circle};
@@ -124,7 +124,8 @@ fn compare(
     history: &UserHistory,
     settings: &Settings,
 ) -> (Assessment, Option<Travel>) {
-    let mut places: ArrayVec<&ValidPlace, PLACES_MAX> = history.places(context.time, settings.location_days.get()).collect();
+    let mut places: ArrayVec<&ValidPlace, PLACES_MAX> =
+        history.places(context.time, settings.location_days.get()).collect();
     places.sort_unstable_by_key(|place| std::cmp::Reverse(place.time_s));
     places.truncate(settings.places.as_usize());
     let trips = places.iter().map(|place| Trip::new(context, here, place, settings));

@@ -229,12 +229,9 @@ impl Signal {
                 Code::ListStale,
                 Code::AssessmentNotAvailable,
             ],
-            Self::PhoneNumber => &[
-                Code::PhoneNumberNotProvided,
-                Code::PhoneOk,
-                Code::RequiresVerification,
-                Code::AssessmentNotAvailable,
-            ],
+            Self::PhoneNumber => {
+                &[Code::PhoneNumberNotProvided, Code::PhoneOk, Code::RequiresVerification, Code::AssessmentNotAvailable]
+            }
         }
     }
 }
@@ -312,9 +309,8 @@ impl Assessment {
 /// Asks every signal. One that panics is not available; the others are not touched by it.
 #[must_use]
 pub fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Settings) -> Assessments {
-    let new_device = guarded(settings.new_device.on_failure, || {
-        new_device::assess(context, recall, &settings.new_device)
-    });
+    let new_device =
+        guarded(settings.new_device.on_failure, || new_device::assess(context, recall, &settings.new_device));
     let mut travel = None;
     let mut impossible_travel = guarded(settings.impossible_travel.on_failure, || {
         let (assessment, evidence) = impossible_travel::assess(context, recall, &settings.impossible_travel);
@@ -347,7 +343,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::panic, reason = "a panic is what is tested")]
     fn a_panic_is_an_assessment_that_is_not_available() {
         let low = guarded(OnFailure::Low, || panic!("on purpose"));
         assert_eq!((low.confidence, low.code), (Confidence::Low, Code::AssessmentNotAvailable));

@@ -4,8 +4,8 @@
 //! login at most `window_days` ago, inclusive, by the event's own time.
 
 use super::{Assessment, Code, Details, Leg, OnFailure, Recall};
-use crate::clock::DAY_MS;
 use crate::bounded::Bounded;
+use crate::clock::DAY_MS;
 use crate::context::LoginContext;
 use crate::event::Flow;
 use crate::history::UserHistory;

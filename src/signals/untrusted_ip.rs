@@ -51,8 +51,7 @@ fn allowed(matches: &str) -> Assessment {
 fn listed(hit: &Hit, settings: &Settings) -> Assessment {
     let confidence = settings.category_confidence.of(hit.category);
     let by_category = matches!(hit.category, Category::Abuse | Category::Reputation | Category::Unroutable);
-    let details =
-        Details::Listed { matches: hit.matches, source: hit.source.clone(), category: hit.category };
+    let details = Details::Listed { matches: hit.matches, source: hit.source.clone(), category: hit.category };
     Assessment {
         confidence,
         code: Code::FoundOnDenyList,
@@ -64,9 +63,8 @@ fn listed(hit: &Hit, settings: &Settings) -> Assessment {
 
 fn automated(address: &Address<'_>) -> Option<Assessment> {
     let (bot_score, verified_bot) = (address.bot_score, address.verified_bot);
-    (verified_bot || bot_score.is_some_and(|score| score < BOT_SCORE_MIN)).then(|| {
-        Assessment::new(Confidence::Low, Code::Automated).with(Details::Automated { bot_score, verified_bot })
-    })
+    (verified_bot || bot_score.is_some_and(|score| score < BOT_SCORE_MIN))
+        .then(|| Assessment::new(Confidence::Low, Code::Automated).with(Details::Automated { bot_score, verified_bot }))
 }
 
 fn unlisted(lists: &ListFinding) -> Assessment {
@@ -76,8 +74,6 @@ fn unlisted(lists: &ListFinding) -> Assessment {
             let details = Details::Stale { source: source.clone() };
             Assessment::new(Confidence::Neutral, Code::ListStale).with(details)
         }
-        ListFinding::Listed(_) | ListFinding::Clean => {
-            Assessment::new(Confidence::High, Code::NotFoundOnDenyList)
-        }
+        ListFinding::Listed(_) | ListFinding::Clean => Assessment::new(Confidence::High, Code::NotFoundOnDenyList),
     }
 }

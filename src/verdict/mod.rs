@@ -9,7 +9,7 @@ pub mod reasons;
 
 use crate::context::LoginContext;
 use crate::event::FactorSet;
-use crate::signals::Assessments;
+use crate::signals::{self, Assessments, Recall};
 use crate::units::Confidence;
 use aggregate::Aggregator;
 use policy::ExemptFirstFactor;
@@ -212,6 +212,18 @@ pub struct Verdict {
     pub interactive: bool,
     /// Why, in plain words; at least one.
     pub reasons: Vec<Reason>,
+}
+
+/// Judges one login: facts and history in, assessments and verdict out.
+pub fn assess(
+    context: &LoginContext<'_>,
+    recall: Recall<'_>,
+    signal_settings: &signals::Settings,
+    verdict_settings: &Settings,
+) -> (Assessments, Verdict) {
+    let assessments = signals::assess(context, recall, signal_settings);
+    let verdict = decide(context, &assessments, verdict_settings);
+    (assessments, verdict)
 }
 
 /// Decides on one login.

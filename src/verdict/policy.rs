@@ -65,7 +65,8 @@ pub(super) fn rule(
         Policy::Always if trusted => return allow(DecidedBy::PolicyAlways),
         Policy::Adaptive | Policy::Always => {}
     }
-    if context.first_factor == FirstFactor::Passkey && settings.exempt_first_factors.contains(&ExemptFirstFactor::Passkey)
+    if context.first_factor == FirstFactor::Passkey
+        && settings.exempt_first_factors.contains(&ExemptFirstFactor::Passkey)
     {
         return allow(DecidedBy::FirstFactorPasskey);
     }

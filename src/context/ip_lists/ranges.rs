@@ -35,10 +35,7 @@ impl Ranges {
                 IpNet::V6(net) => v6.push((u128::from(net.network()), u128::from(net.broadcast()), net.prefix_len())),
             }
         }
-        Self {
-            v4: Family::flatten(v4, |end| end.checked_add(1)),
-            v6: Family::flatten(v6, |end| end.checked_add(1)),
-        }
+        Self { v4: Family::flatten(v4, |end| end.checked_add(1)), v6: Family::flatten(v6, |end| end.checked_add(1)) }
     }
 
     /// The longest prefix that holds `ip`.

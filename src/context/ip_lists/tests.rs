@@ -29,7 +29,8 @@ fn the_longest_prefix_wins_and_the_outer_one_goes_on_behind_it() {
 
 #[test]
 fn lines_of_a_netset() {
-    let text = "# comment\n\n198.51.100.7/24 ; host bits\n2001:db8:bad::/48\r\n ::ffff:203.0.113.0/120 # mapped\n192.0.2.1\n";
+    let text =
+        "# comment\n\n198.51.100.7/24 ; host bits\n2001:db8:bad::/48\r\n ::ffff:203.0.113.0/120 # mapped\n192.0.2.1\n";
     let prefixes = parse(text, Format::Netset).map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
     let expected = ["198.51.100.0/24", "2001:db8:bad::/48", "203.0.113.0/24", "192.0.2.1/32"];
     assert_eq!(prefixes, Ok(expected.map(str::to_owned).to_vec()));

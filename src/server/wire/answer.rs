@@ -1,341 +1,223 @@
 //! `POST /v1/score`: the answer, in Auth0's vocabulary.
 
-use crate::context::{Grain, Location, LoginContext};
-use crate::event::Factor;
+use super::json::Json;
+use crate::context::{Grain, Location};
 use crate::pipeline::{Presented, Scored};
 use crate::signals::impossible_travel::Travel;
-use crate::signals::{Assessment, Assessments, Details, Leg, Signal};
-use crate::verdict::reasons::Reason;
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use crate::signals::{Assessment, Details, Leg, Signal};
+use crate::units::CountryCode;
 
-/// The whole answer.
-#[derive(Debug, Serialize)]
-pub(in crate::server) struct ScoreAnswer<'a> {
-    decision_id: Shown<&'a crate::memory::decisions::DecisionId>,
-    action: &'static str,
-    demand_mfa: bool,
-    remembered_browser: &'static str,
-    mode: &'static str,
-    would_be: &'static str,
-    decided_by: &'static str,
-    /// No aggregator of today gives one.
-    score: Option<f64>,
-    interactive: bool,
-    risk_assessment: RiskAssessment<'a>,
-    evidence: Evidence<'a>,
-    reasons: Reasons<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mfa: Option<Mfa>,
-    device: Device,
-}
-
-/// The answer to `Prefer: return=minimal`.
-#[derive(Debug, Serialize)]
-pub(in crate::server) struct MinimalAnswer<'a> {
-    decision_id: Shown<&'a crate::memory::decisions::DecisionId>,
-    action: &'static str,
-    demand_mfa: bool,
-    remembered_browser: &'static str,
-    device: Device,
-}
-
-impl<'a> ScoreAnswer<'a> {
-    pub(in crate::server) fn new(scored: &'a Scored<'_>) -> Self {
-        let verdict = &scored.verdict;
-        Self {
-            decision_id: Shown(&scored.id),
-            action: verdict.action.as_str(),
-            demand_mfa: verdict.action.demands_mfa(),
-            remembered_browser: verdict.remembered_browser.as_str(),
-            mode: verdict.mode.as_str(),
-            would_be: verdict.would_be.as_str(),
-            decided_by: verdict.decided_by.as_str(),
-            score: None,
-            interactive: verdict.interactive,
-            risk_assessment: RiskAssessment {
-                version: "1",
-                confidence: verdict.confidence.as_str(),
-                assessments: BySignal { of: &scored.assessments, context: &scored.context },
-            },
-            evidence: Evidence::new(scored),
-            reasons: Reasons(&verdict.reasons),
-            mfa: verdict.next.map(|next| Mfa { factors: verdict.offered.iter().collect(), next: next.as_str() }),
-            device: Device::new(scored.presented),
-        }
-    }
-}
-
-impl<'a> MinimalAnswer<'a> {
-    pub(in crate::server) fn new(scored: &'a Scored<'_>) -> Self {
-        let verdict = &scored.verdict;
-        Self {
-            decision_id: Shown(&scored.id),
-            action: verdict.action.as_str(),
-            demand_mfa: verdict.action.demands_mfa(),
-            remembered_browser: verdict.remembered_browser.as_str(),
-            device: Device::new(scored.presented),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct RiskAssessment<'a> {
-    version: &'static str,
-    confidence: &'static str,
-    assessments: BySignal<'a>,
-}
-
-#[derive(Debug)]
-struct BySignal<'a> {
-    of: &'a Assessments,
-    context: &'a LoginContext<'a>,
-}
-
-impl Serialize for BySignal<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Signal::ALL.len()))?;
-        for signal in Signal::ALL {
-            let entry = AssessmentBody { of: self.of.of(signal), ip: self.context.address.text };
-            map.serialize_entry(signal.as_str(), &entry)?;
-        }
-        map.end()
-    }
-}
-
-struct AssessmentBody<'a> {
-    of: &'a Assessment,
-    ip: &'a str,
-}
-
-impl Serialize for AssessmentBody<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("confidence", self.of.confidence.as_str())?;
-        map.serialize_entry("code", self.of.code.as_str())?;
-        if let Some(details) = DetailsBody::new(&self.of.details, self.ip) {
-            map.serialize_entry("details", &details)?;
-        }
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DetailsBody<'a> {
-    Legs {
-        device: Leg,
-        useragent: Leg,
-    },
-    Listed {
-        ip: &'a str,
-        matches: Shown<&'a ipnet::IpNet>,
-        source: &'a str,
-        category: &'static str,
-    },
-    Allowed {
-        ip: &'a str,
-        matches: &'a str,
-        source: &'static str,
-    },
-    Automated {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bot_score: Option<u8>,
-        verified_bot: bool,
-    },
-    Stale {
-        source: &'a str,
-    },
-    Phone {
-        #[serde(rename = "lineType")]
-        line_type: &'static str,
-        #[serde(rename = "isValid")]
-        is_valid: bool,
-        #[serde(rename = "countryCode")]
-        country_code: i32,
-        number: &'a str,
-    },
-}
-
-impl<'a> DetailsBody<'a> {
-    fn new(details: &'a Details, ip: &'a str) -> Option<Self> {
-        Some(match details {
-            Details::None => return None,
-            Details::Legs { device, useragent } => Self::Legs { device: *device, useragent: *useragent },
-            Details::Listed { matches, source, category } => {
-                Self::Listed { ip, matches: Shown(matches), source, category: category.as_str() }
-            }
-            Details::Allowed { matches } => Self::Allowed { ip, matches, source: "signals.untrusted_ip.allow" },
-            Details::Automated { bot_score, verified_bot } => {
-                Self::Automated { bot_score: *bot_score, verified_bot: *verified_bot }
-            }
-            Details::Stale { source } => Self::Stale { source },
-            Details::Phone(number) => Self::Phone {
-                line_type: number.line.as_str(),
-                is_valid: number.is_valid,
-                country_code: number.country_code,
-                number: &number.e164,
-            },
-        })
-    }
-}
-
-/// Numbers behind the codes; what could not be had is absent.
-#[derive(Debug, Serialize)]
-struct Evidence<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    travel: Option<TravelBody>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<LocationBody>,
-    address: AddressBody<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct TravelBody {
-    distance_km: f64,
-    distance_km_lower: f64,
-    elapsed_s: i64,
-    speed_kmph: f64,
-    speed_kmph_max: f64,
-    from: EndBody,
-    to: EndBody,
-}
-
-#[derive(Debug, Serialize)]
-struct EndBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Shown<CountryText>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Shown<crate::clock::Timestamp>>,
-}
-
-/// Where the login was placed, and how well: at `country`, travel is judged between countries only.
-#[derive(Debug, Serialize)]
-struct LocationBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<Shown<CountryText>>,
-    resolution: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct AddressBody<'a> {
-    ip: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asn: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<&'a str>,
-}
-
+/// A usual answer has some 900 bytes.
+const ANSWER_BYTES: usize = 1280;
 /// What is no address may be as long as a body; no answer repeats more than this of it.
 const ADDRESS_BYTES_MAX: usize = 64;
 
-impl<'a> Evidence<'a> {
-    fn new(scored: &'a Scored<'_>) -> Self {
-        let context = &scored.context;
-        let address = &context.address;
-        Self {
-            travel: scored.assessments.travel.as_ref().map(TravelBody::new),
-            location: match &context.location {
-                Location::Known(place) => Some(LocationBody {
-                    country: place.country.map(|country| Shown(CountryText(country))),
-                    resolution: match place.grain {
-                        Grain::Country => "country",
-                        Grain::City => "city",
-                    },
-                }),
-                Location::Missing | Location::Unusable | Location::Failed => None,
-            },
-            address: AddressBody {
-                ip: &address.text[..address.text.floor_char_boundary(ADDRESS_BYTES_MAX)],
-                asn: address.asn,
-                network: address.as_organization,
-            },
+/// The whole answer.
+pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
+    let verdict = &scored.verdict;
+    let mut json = Json::with_capacity(ANSWER_BYTES);
+    head(&mut json, scored);
+    json.raw(r#","mode":"#);
+    json.word(verdict.mode.as_str());
+    json.raw(r#","would_be":"#);
+    json.word(verdict.would_be.as_str());
+    json.raw(r#","decided_by":"#);
+    json.word(verdict.decided_by.as_str());
+    // No aggregator of today gives a score.
+    json.raw(r#","score":null,"interactive":"#);
+    json.boolean(verdict.interactive);
+    risk_assessment(&mut json, scored);
+    evidence(&mut json, scored);
+    reasons(&mut json, scored);
+    mfa(&mut json, scored);
+    device(&mut json, scored);
+    json.raw("}");
+    json.out
+}
+
+/// The answer to `Prefer: return=minimal`.
+pub(in crate::server) fn minimal(scored: &Scored<'_>) -> Vec<u8> {
+    let mut json = Json::with_capacity(ANSWER_BYTES);
+    head(&mut json, scored);
+    device(&mut json, scored);
+    json.raw("}");
+    json.out
+}
+
+fn head(json: &mut Json, scored: &Scored<'_>) {
+    let verdict = &scored.verdict;
+    json.raw(r#"{"decision_id":"#);
+    json.text(scored.id.encode(&mut [0; 36]));
+    json.raw(r#","action":"#);
+    json.word(verdict.action.as_str());
+    json.raw(r#","demand_mfa":"#);
+    json.boolean(verdict.action.demands_mfa());
+    json.raw(r#","remembered_browser":"#);
+    json.word(verdict.remembered_browser.as_str());
+}
+
+fn risk_assessment(json: &mut Json, scored: &Scored<'_>) {
+    json.raw(r#","risk_assessment":{"version":"1","confidence":"#);
+    json.word(scored.verdict.confidence.as_str());
+    json.raw(r#","assessments":"#);
+    for (signal, separator) in Signal::ALL.into_iter().zip(["{", ",", ",", ","]) {
+        json.raw(separator);
+        json.word(signal.as_str());
+        json.raw(":");
+        assessment(json, scored.assessments.of(signal), scored.context.address.text);
+    }
+    json.raw("}}");
+}
+
+fn assessment(json: &mut Json, assessment: &Assessment, ip: &str) {
+    json.raw(r#"{"confidence":"#);
+    json.word(assessment.confidence.as_str());
+    json.raw(r#","code":"#);
+    json.word(assessment.code.as_str());
+    details(json, &assessment.details, ip);
+    json.raw("}");
+}
+
+fn details(json: &mut Json, details: &Details, ip: &str) {
+    let leg = |leg: &Leg| match leg {
+        Leg::Known => "known",
+        Leg::Unknown => "unknown",
+    };
+    match details {
+        Details::None => return,
+        Details::Legs { device, useragent } => {
+            json.raw(r#","details":{"device":"#);
+            json.word(leg(device));
+            json.raw(r#","useragent":"#);
+            json.word(leg(useragent));
+        }
+        Details::Listed { matches, source, category } => {
+            listed(json, ip, &matches.to_string(), source);
+            json.raw(r#","category":"#);
+            json.word(category.as_str());
+        }
+        Details::Allowed { matches } => listed(json, ip, matches, "signals.untrusted_ip.allow"),
+        Details::Automated { bot_score, verified_bot } => {
+            json.raw(r#","details":{"verified_bot":"#);
+            json.boolean(*verified_bot);
+            if let Some(score) = bot_score {
+                json.raw(r#","bot_score":"#);
+                json.integer(i64::from(*score));
+            }
+        }
+        Details::Stale { source } => {
+            json.raw(r#","details":{"source":"#);
+            json.text(source);
+        }
+        Details::Phone(number) => {
+            json.raw(r#","details":{"lineType":"#);
+            json.word(number.line.as_str());
+            json.raw(r#","isValid":"#);
+            json.boolean(number.is_valid);
+            json.raw(r#","countryCode":"#);
+            json.integer(i64::from(number.country_code));
+            json.raw(r#","number":"#);
+            json.text(&number.e164);
         }
     }
+    json.raw("}");
 }
 
-impl TravelBody {
-    fn new(travel: &Travel) -> Self {
-        Self {
-            distance_km: thousandths(travel.distance.value()),
-            distance_km_lower: thousandths(travel.distance_lower.value()),
-            elapsed_s: travel.elapsed_ms.div_euclid(1000),
-            speed_kmph: thousandths(travel.speed.value()),
-            speed_kmph_max: travel.speed_max.value(),
-            from: EndBody {
-                country: travel.from_country.map(|country| Shown(CountryText(country))),
-                time: Some(Shown(travel.from_time)),
-            },
-            to: EndBody { country: travel.to_country.map(|country| Shown(CountryText(country))), time: None },
-        }
+fn listed(json: &mut Json, ip: &str, matches: &str, source: &str) {
+    json.raw(r#","details":{"ip":"#);
+    json.text(ip);
+    json.raw(r#","matches":"#);
+    json.text(matches);
+    json.raw(r#","source":"#);
+    json.text(source);
+}
+
+/// Numbers behind the codes; what could not be had is absent.
+fn evidence(json: &mut Json, scored: &Scored<'_>) {
+    let address = &scored.context.address;
+    json.raw(r#","evidence":{"address":{"ip":"#);
+    json.text(&address.text[..address.text.floor_char_boundary(ADDRESS_BYTES_MAX)]);
+    if let Some(asn) = address.asn {
+        json.raw(r#","asn":"#);
+        json.integer(i64::from(asn));
+    }
+    if let Some(name) = address.as_organization {
+        json.raw(r#","network":"#);
+        json.text(name);
+    }
+    json.raw("}");
+    // At `country`, travel is judged between countries only.
+    if let Location::Known(place) = &scored.context.location {
+        json.raw(r#","location":{"resolution":"#);
+        json.word(match place.grain {
+            Grain::Country => "country",
+            Grain::City => "city",
+        });
+        country(json, r#","country":"#, place.country);
+        json.raw("}");
+    }
+    if let Some(evidence) = &scored.assessments.travel {
+        travel(json, evidence);
+    }
+    json.raw("}");
+}
+
+fn travel(json: &mut Json, travel: &Travel) {
+    json.raw(r#","travel":{"distance_km":"#);
+    json.thousandths(travel.distance.value());
+    json.raw(r#","distance_km_lower":"#);
+    json.thousandths(travel.distance_lower.value());
+    json.raw(r#","elapsed_s":"#);
+    json.integer(travel.elapsed_ms.div_euclid(1000));
+    json.raw(r#","speed_kmph":"#);
+    json.thousandths(travel.speed.value());
+    json.raw(r#","speed_kmph_max":"#);
+    json.thousandths(travel.speed_max.value());
+    json.raw(r#","from":{"time":"#);
+    json.text(travel.from_time.encode(&mut [0; 24]));
+    country(json, r#","country":"#, travel.from_country);
+    json.raw(r#"},"to":{"#);
+    country(json, r#""country":"#, travel.to_country);
+    json.raw("}}");
+}
+
+fn country(json: &mut Json, name: &'static str, country: Option<CountryCode>) {
+    if let Some(country) = country {
+        json.raw(name);
+        json.text(country.as_str());
     }
 }
 
-/// Metres are enough.
-fn thousandths(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-struct Reasons<'a>(&'a [Reason]);
-
-impl std::fmt::Debug for Reasons<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+fn reasons(json: &mut Json, scored: &Scored<'_>) {
+    json.raw(r#","reasons":["#);
+    for (number, reason) in scored.verdict.reasons.iter().enumerate() {
+        json.raw(if number == 0 { r#"{"code":"# } else { r#",{"code":"# });
+        json.word(reason.code);
+        json.raw(r#","text":"#);
+        json.text(&reason.text);
+        json.raw("}");
     }
+    json.raw("]");
 }
 
-#[derive(Serialize)]
-struct ReasonBody<'a> {
-    code: &'static str,
-    text: &'a str,
-}
-
-impl Serialize for Reasons<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
-        for reason in self.0 {
-            sequence.serialize_element(&ReasonBody { code: reason.code, text: &reason.text })?;
-        }
-        sequence.end()
+/// Present when a factor is demanded.
+fn mfa(json: &mut Json, scored: &Scored<'_>) {
+    let Some(next) = scored.verdict.next else { return };
+    json.raw(r#","mfa":{"factors":["#);
+    for (number, factor) in scored.verdict.offered.iter().enumerate() {
+        json.raw(if number == 0 { "" } else { "," });
+        json.word(factor.as_str());
     }
+    json.raw(r#"],"next":"#);
+    json.word(next.as_str());
+    json.raw("}");
 }
 
-#[derive(Debug, Serialize)]
-struct Mfa {
-    factors: Vec<Factor>,
-    next: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Device {
-    presented: &'static str,
-}
-
-impl Device {
-    fn new(presented: Presented) -> Self {
-        let presented = match presented {
-            Presented::Absent => "absent",
-            Presented::Bad => "bad",
-        };
-        Self { presented }
-    }
-}
-
-/// Something that is written as it is shown.
-#[derive(Debug)]
-struct Shown<T>(T);
-
-impl<T: std::fmt::Display> Serialize for Shown<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-#[derive(Debug)]
-struct CountryText(crate::units::CountryCode);
-
-impl std::fmt::Display for CountryText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.as_str())
-    }
+fn device(json: &mut Json, scored: &Scored<'_>) {
+    json.raw(r#","device":{"presented":"#);
+    json.word(match scored.presented {
+        Presented::Absent => "absent",
+        Presented::Bad => "bad",
+    });
+    json.raw("}");
 }

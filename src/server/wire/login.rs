@@ -1,7 +1,7 @@
 //! `POST /v1/score`: the request; and a line of `POST /v1/import`, which has two members more.
 
 use super::super::error::Failure;
-use super::{AnyText, Attributes, Groups, ShortText, Text};
+use super::{AnyText, Attributes, Groups, Object, ShortText, Text, Word};
 use crate::bounded::Bounded;
 use crate::clock::Timestamp;
 use crate::event::{ClientHints, ClientIp, Edge, Factor, FirstFactor, Flow, GivenLocation, LoginEvent, User};
@@ -15,18 +15,18 @@ use serde_json::value::RawValue;
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct LoginBody<'a> {
     #[serde(borrow)]
-    user: UserBody<'a>,
+    user: Object<UserBody<'a>>,
     ip: AnyText<'a>,
     user_agent: Option<Text<'a, 0, 4096>>,
-    client_hints: Option<HintsBody<'a>>,
+    client_hints: Option<Object<HintsBody<'a>>>,
     device_token: Option<Text<'a, 0, 1024>>,
     device_id: Option<ShortText<'a>>,
     location: Option<&'a RawValue>,
-    edge: Option<EdgeBody<'a>>,
+    edge: Option<Object<EdgeBody<'a>>>,
     #[serde(default)]
-    flow: Flow,
+    flow: Word<Flow>,
     #[serde(default)]
-    first_factor: FirstFactor,
+    first_factor: Word<FirstFactor>,
     #[serde(default)]
     remembered_browser: bool,
     #[serde(rename = "session_id")]
@@ -37,7 +37,7 @@ pub(in crate::server) struct LoginBody<'a> {
     time: Option<Text<'a, 0, 64>>,
     #[serde(rename = "attributes")]
     _attributes: Option<Attributes>,
-    result: Option<LoginResult>,
+    result: Option<Word<LoginResult>>,
     mfa_passed: Option<bool>,
 }
 
@@ -50,7 +50,7 @@ struct UserBody<'a> {
     email_verified: Option<bool>,
     phone_number: Option<AnyText<'a>>,
     phone_region: Option<AnyText<'a>>,
-    enrolled_factors: Option<Vec<Factor>>,
+    enrolled_factors: Option<Vec<Word<Factor>>>,
     created_at: Option<AnyText<'a>>,
     phone_changed_at: Option<AnyText<'a>>,
     email_changed_at: Option<AnyText<'a>>,
@@ -120,7 +120,7 @@ impl<'a> LoginBody<'a> {
     /// For a login of the past: how it ended, and whether a factor was passed.
     pub(in crate::server) fn of_the_past(&self) -> Result<(LoginResult, bool), Failure> {
         let missing = |field: &str| Failure::invalid(field, format!("missing field `{field}`"));
-        let result = self.result.ok_or_else(|| missing("result"))?;
+        let result = self.result.as_ref().ok_or_else(|| missing("result"))?.0;
         if self.time.is_none() {
             return Err(missing("time"));
         }
@@ -129,19 +129,19 @@ impl<'a> LoginBody<'a> {
 
     /// The login, valid from here on.
     pub(in crate::server) fn into_event(self, reception: Reception) -> Result<LoginEvent<'a>, Failure> {
-        if self.flow == Flow::ClientCredentials {
+        if self.flow.0 == Flow::ClientCredentials {
             return Err(Failure::NoEndUser);
         }
         let time = timestamp("time", self.time.as_ref().map(|time| &*time.0))?.unwrap_or(reception.now);
         let location = self.location.map_or(Ok(GivenLocation::Absent), given_location)?;
-        let edge = self.edge.map(EdgeBody::into_edge);
+        let edge = self.edge.map(|edge| edge.0.into_edge());
         let edge_ignored = !reception.is_edge_trusted && (edge.is_some() || location != GivenLocation::Absent);
         Ok(LoginEvent {
             tenant: self.tenant.map_or("default".into(), |tenant| tenant.0),
-            user: self.user.into_user()?,
+            user: self.user.0.into_user()?,
             ip: ClientIp::parse(self.ip.0),
             user_agent: self.user_agent.map(|text| text.0),
-            client_hints: self.client_hints.map(|hints| ClientHints {
+            client_hints: self.client_hints.map(|Object(hints)| ClientHints {
                 brands: hints.brands.map(|text| text.0),
                 platform: hints.platform.map(|text| text.0),
                 mobile: hints.mobile.map(|text| text.0),
@@ -151,8 +151,8 @@ impl<'a> LoginBody<'a> {
             location: if edge_ignored { GivenLocation::Absent } else { location },
             edge: edge.filter(|_| !edge_ignored).unwrap_or_default(),
             edge_ignored,
-            flow: self.flow,
-            first_factor: self.first_factor,
+            flow: self.flow.0,
+            first_factor: self.first_factor.0,
             remembered_browser: self.remembered_browser,
             time,
         })
@@ -164,9 +164,10 @@ impl<'a> UserBody<'a> {
         let time = |field, text: Option<AnyText<'a>>| timestamp(field, text.as_ref().map(|text| &*text.0));
         let phone_region = match &self.phone_region {
             None => None,
-            Some(region) => Some(CountryCode::new(&region.0).ok_or_else(|| {
-                Failure::invalid("user.phone_region", "must be two letters of ISO 3166-1")
-            })?),
+            Some(region) => Some(
+                CountryCode::new(&region.0)
+                    .ok_or_else(|| Failure::invalid("user.phone_region", "must be two letters of ISO 3166-1"))?,
+            ),
         };
         Ok(User {
             id: self.id.0,
@@ -174,7 +175,7 @@ impl<'a> UserBody<'a> {
             email_verified: self.email_verified,
             phone_number: self.phone_number.map(|text| text.0),
             phone_region,
-            enrolled: self.enrolled_factors.unwrap_or_default().into_iter().collect(),
+            enrolled: self.enrolled_factors.unwrap_or_default().into_iter().map(|factor| factor.0).collect(),
             created_at: time("user.created_at", self.created_at)?,
             phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,
             email_changed_at: time("user.email_changed_at", self.email_changed_at)?,
@@ -210,12 +211,8 @@ fn given_location(raw: &RawValue) -> Result<GivenLocation, Failure> {
     if !text.starts_with('{') {
         return Ok(GivenLocation::Invalid);
     }
-    let body: LocationBody<'_> = super::parse(text.as_bytes()).map_err(|failure| match failure {
-        Failure::Invalid { field: Some(field), detail } => {
-            Failure::Invalid { field: Some(format!("location.{field}")), detail }
-        }
-        failure => failure,
-    })?;
+    let Object(body): Object<LocationBody<'_>> =
+        super::parse(text.as_bytes()).map_err(|failure| failure.under("location"))?;
     Ok(valid_location(&body).unwrap_or(GivenLocation::Invalid))
 }
 

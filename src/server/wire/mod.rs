@@ -2,14 +2,17 @@
 
 pub(super) mod answer;
 pub(super) mod import;
+mod json;
 pub(super) mod login;
 pub(super) mod outcome;
 
 use super::error::Failure;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Parses a body. The UTF-8 of the whole is checked once, so that texts can be borrowed unchecked afterwards.
 ///
@@ -49,6 +52,39 @@ fn field(path: Option<&str>, detail: &str) -> Option<String> {
 /// The message without serde_json's " at line 1 column 7", which says nothing about a field.
 fn without_position(message: &str) -> String {
     message.rsplit_once(" at line ").map_or(message, |(message, _)| message).to_owned()
+}
+
+/// A JSON object. serde would take an array of the members' values for one, too.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMaps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyMaps(PhantomData))
+    }
+}
+
+/// One of some words. serde would take `{"word": null}` for one, too.
+#[derive(Debug, Default)]
+pub(super) struct Word<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = deserializer.deserialize_str(TextVisitor)?;
+        T::deserialize(word.into_deserializer()).map(Word)
+    }
 }
 
 /// A text of `MIN` to `MAX` bytes, borrowed where it holds no escapes.

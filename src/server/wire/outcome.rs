@@ -1,5 +1,6 @@
 //! `POST /v1/decisions/{id}/outcome`: the request.
 
+use super::Word;
 use crate::event::Factor;
 use crate::memory::decisions::LoginResult;
 use serde::Deserialize;
@@ -8,6 +9,6 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::server) struct OutcomeBody {
-    pub(in crate::server) result: LoginResult,
-    pub(in crate::server) factor: Option<Factor>,
+    pub(in crate::server) result: Word<LoginResult>,
+    pub(in crate::server) factor: Option<Word<Factor>>,
 }

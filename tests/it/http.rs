@@ -1,0 +1,12 @@
+//! The contract of the API, over real sockets.
+
+mod access;
+mod drain;
+mod errors;
+mod hostile;
+mod import;
+mod leniency;
+mod limits;
+mod operations;
+mod outcome;
+mod protocol;

@@ -1,0 +1,19 @@
+//! Black-box tests: the built `askance` binary, started with a configuration of the test's own and spoken to over real
+//! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `config` and `commands`
+//! the command line, `signals` that none of them is dead, `layering` the direction of dependencies inside `src`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers outside `#[test]` functions fail a test by panicking, and bound their waiting by the real clock"
+)]
+
+mod cases;
+mod commands;
+mod config;
+mod http;
+mod layering;
+mod signals;
+mod support;

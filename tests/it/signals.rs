@@ -1,0 +1,95 @@
+//! No signal is dead: for each there is a state in which it alone, the rest unchanged, changes the action. And with all
+//! of them at their worst MFA is demanded.
+
+use crate::support::{Askance, CHROME, Settings, json_of, plain_login, time_from_now, with};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Scores two logins that differ in what one signal looks at, and checks that this signal alone answers otherwise, and
+/// that the action follows.
+fn check_alive(server: &Askance, signal: &str, good: &Value, bad: &Value) {
+    let (good, bad) = (json_of(&server.main().score(good)), json_of(&server.main().score(bad)));
+    let (good_said, bad_said) = (&good["risk_assessment"]["assessments"], &bad["risk_assessment"]["assessments"]);
+    for name in ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber"] {
+        let same = good_said[name]["confidence"] == bad_said[name]["confidence"];
+        assert_eq!(same, name != signal, "{name}, while only {signal} was to change: {good_said} {bad_said}");
+    }
+    assert_eq!((&good["action"], &bad["action"]), (&json!("allow"), &json!("challenge")), "{signal}: {good} {bad}");
+}
+
+fn import(server: &Askance, user: &str, change: Value) {
+    let past = json!({
+        "user": {"id": user}, "ip": "2.125.160.216", "user_agent": CHROME, "device_id": "d1",
+        "time": time_from_now(-3_600), "result": "success", "mfa_passed": true,
+    });
+    let report = json_of(&server.main().import(&[with(past, change)]));
+    assert_eq!(report["recorded"], 1, "{report}");
+}
+
+#[test]
+fn new_device_alone_changes_the_action() {
+    let server = Askance::start(&Settings::new());
+    check_alive(
+        &server,
+        "NewDevice",
+        &with(plain_login("alive-device-1"), json!({"user": {"created_at": time_from_now(-3_600)}})),
+        &with(plain_login("alive-device-2"), json!({"user": {"created_at": time_from_now(-90_000)}})),
+    );
+}
+
+#[test]
+fn impossible_travel_alone_changes_the_action() {
+    let server = Askance::start(&Settings::new());
+    let berlin = json!({"latitude": 52.52, "longitude": 13.405, "accuracy_radius_km": 0});
+    let tokyo = json!({"latitude": 35.6762, "longitude": 139.6503, "accuracy_radius_km": 0});
+    for user in ["alive-travel-1", "alive-travel-2"] {
+        import(&server, user, json!({"location": berlin}));
+    }
+    let login = |user, location| with(plain_login(user), json!({"device_id": "d1", "location": location}));
+    check_alive(&server, "ImpossibleTravel", &login("alive-travel-1", berlin), &login("alive-travel-2", tokyo));
+}
+
+#[test]
+fn untrusted_ip_alone_changes_the_action() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("abuse.netset");
+    std::fs::write(&path, "198.51.100.0/24\n").unwrap();
+    let server = Askance::start_in(&Settings::new().abuse_list(&path), directory);
+    // Neither address has a GeoIP record, so travel says the same of both.
+    let login = |user, ip: &str| with(plain_login(user), json!({"ip": ip}));
+    check_alive(&server, "UntrustedIP", &login("alive-ip-1", "198.51.101.7"), &login("alive-ip-2", "198.51.100.7"));
+}
+
+#[test]
+fn all_signals_at_their_worst_demand_mfa() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("abuse.netset");
+    std::fs::write(&path, "198.51.100.0/24\n").unwrap();
+    for aggregator in [None, Some("strict"), Some("auth0_mean"), Some("any")] {
+        let settings = Settings::new().abuse_list(&path);
+        let settings = match aggregator {
+            Some(name) => settings.set("verdict.aggregator", name),
+            None => settings,
+        };
+        let server = Askance::start(&settings);
+        let berlin = json!({"latitude": 52.52, "longitude": 13.405, "accuracy_radius_km": 0});
+        let tokyo = json!({"latitude": 35.6762, "longitude": 139.6503, "accuracy_radius_km": 0});
+        import(&server, "worst", json!({"location": berlin}));
+        let login = json!({
+            "ip": "198.51.100.7", "device_id": "d9", "location": tokyo, "edge": {"bot_score": 1, "verified_bot": true},
+            "user_agent": "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+            "user": {"phone_number": "+449012345678"}, "remembered_browser": true,
+        });
+        let answer = json_of(&server.main().score(&with(plain_login("worst"), login)));
+        let assessments = &answer["risk_assessment"]["assessments"];
+        for name in ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber"] {
+            assert_eq!(
+                assessments[name]["confidence"], "low",
+                "{aggregator:?}: {name} is not at its worst: {assessments}"
+            );
+        }
+        assert_eq!(answer["demand_mfa"], true, "{aggregator:?}: {answer}");
+        assert_eq!(answer["remembered_browser"], "ignored", "{aggregator:?}: {answer}");
+        assert_eq!(answer["risk_assessment"]["confidence"], "low", "{aggregator:?}: {answer}");
+    }
+}

@@ -1,0 +1,227 @@
+//! The binary under test: started, listened to, stopped.
+
+use super::client::{Client, Endpoint};
+use super::settings::Settings;
+use super::{PATIENCE, POLL_INTERVAL, eventually};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tempfile::TempDir;
+
+/// A server that is listening. Dropping it kills the process; its directory goes with it.
+#[derive(Debug)]
+pub(crate) struct Askance {
+    child: Child,
+    main: Vec<Endpoint>,
+    admin: Endpoint,
+    /// Everything the process wrote to standard error so far, line by line; the reader thread holds the other handle.
+    log: Arc<Mutex<Vec<String>>>,
+    _directory: TempDir,
+}
+
+/// A process that ended before it listened.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: Option<i32>,
+    pub(crate) log: String,
+}
+
+impl Askance {
+    pub(crate) fn start(settings: &Settings) -> Self {
+        Self::start_in(settings, TempDir::new().expect("a temporary directory"))
+    }
+
+    /// Starts with `directory` as working directory, where the test has put files of its own.
+    pub(crate) fn start_in(settings: &Settings, directory: TempDir) -> Self {
+        Self::try_start(settings, directory).unwrap_or_else(|refusal| {
+            panic!("askance did not start (exit code {:?}); its log:\n{}", refusal.code, refusal.log)
+        })
+    }
+
+    pub(crate) fn try_start(settings: &Settings, directory: TempDir) -> Result<Self, Refusal> {
+        let config = settings.write_to(directory.path());
+        let mut child = command(directory.path())
+            .arg("--config")
+            .arg(config)
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be executed");
+
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (found, listening) = channel();
+        let stderr = child.stderr.take().expect("standard error is piped");
+        let writer = Arc::clone(&log);
+        std::thread::spawn(move || follow(stderr, &writer, &found));
+
+        let mut server = Self { child, main: Vec::new(), admin: Endpoint::nowhere(), log, _directory: directory };
+        match server.await_listeners(&listening, settings.listeners()) {
+            Ok(()) => Ok(server),
+            Err(()) => {
+                let code = server.wait_for_exit().code();
+                Err(Refusal { code, log: server.log() })
+            }
+        }
+    }
+
+    /// Fails when the process ends, or closes its log, before all listeners were reported.
+    fn await_listeners(&mut self, listening: &Receiver<(String, Endpoint)>, expected: usize) -> Result<(), ()> {
+        let deadline = Instant::now() + PATIENCE;
+        for _ in 0..expected {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            match listening.recv_timeout(remaining) {
+                Ok((listener, endpoint)) if listener == "admin" => self.admin = endpoint,
+                Ok((_, endpoint)) => self.main.push(endpoint),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(()),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    panic!("{expected} listeners were expected, too few were logged:\n{}", self.log())
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The main listener, the first one where there are several.
+    pub(crate) fn main(&self) -> Client {
+        Client::to(self.main[0].clone())
+    }
+
+    /// The main listener on a Unix socket.
+    pub(crate) fn unix(&self) -> Client {
+        let socket = self.main.iter().find(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
+        Client::to(socket.unwrap_or_else(|| panic!("no Unix socket among {:?}", self.main)).clone())
+    }
+
+    pub(crate) fn admin(&self) -> Client {
+        Client::to(self.admin.clone())
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("the reader does not panic").join("\n")
+    }
+
+    /// Sends a signal by name (`TERM`, `INT`, `HUP`), with the shell's own `kill`, which every system has.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()
+            .expect("a shell can be started");
+        assert!(status.success(), "the signal {name} could not be sent");
+    }
+
+    pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
+        eventually("the end of the process", || self.child.try_wait().expect("the process is our child"))
+    }
+
+    /// Fails when the process has ended, or no longer answers.
+    pub(crate) fn assert_alive(&mut self) {
+        let ended = self.child.try_wait().expect("the process is our child");
+        assert!(ended.is_none(), "the server ended with {ended:?}; its log:\n{}", self.log());
+        let answer = self.admin().get("/healthz");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+impl Drop for Askance {
+    fn drop(&mut self) {
+        // Fails only when the process has ended already, which is what is wanted.
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- log of askance ---\n{}\n---", self.log());
+        }
+    }
+}
+
+/// Copies standard error into the log, and reports each `listening` line. Ends with the process.
+fn follow(stderr: ChildStderr, log: &Mutex<Vec<String>>, found: &Sender<(String, Endpoint)>) {
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let listening = parse_listening(&line);
+        log.lock().expect("no holder of the log panics").push(line);
+        if let Some(listening) = listening {
+            // The receiver is gone once the server has started; later lines are of interest to the log only.
+            found.send(listening).ok();
+        }
+    }
+}
+
+fn parse_listening(line: &str) -> Option<(String, Endpoint)> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    if event["message"] != "listening" {
+        return None;
+    }
+    Some((event["listener"].as_str()?.to_owned(), Endpoint::parse(event["address"].as_str()?)))
+}
+
+/// What a command that ends by itself left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// Both streams, for messages that may stand on either.
+    pub(crate) fn output(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Runs `askance ARGUMENTS` in `directory` with extra environment variables, to its end.
+pub(crate) fn run(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+    let mut child = command(directory)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary can be executed");
+    let stdout = read_aside(child.stdout.take().expect("standard output is piped"));
+    let stderr = read_aside(child.stderr.take().expect("standard error is piped"));
+    let deadline = Instant::now() + PATIENCE;
+    let ended_by_itself = loop {
+        if child.try_wait().expect("the process is our child").is_some() {
+            break true;
+        }
+        if Instant::now() > deadline {
+            child.kill().ok();
+            break false;
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    };
+    let code = child.wait().expect("the process is our child").code();
+    let [stdout, stderr] = [stdout, stderr].map(|reader| reader.join().expect("reading a pipe does not panic"));
+    let finished = Finished { code, stdout, stderr };
+    assert!(ended_by_itself, "askance {arguments:?} did not end: {}", finished.output());
+    finished
+}
+
+/// Reads a pipe to its end on a thread of its own, so that the process never waits for us.
+fn read_aside(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).ok();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// The binary, freed of overrides that the caller's environment may hold.
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_askance"));
+    command.current_dir(directory);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ASKANCE") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
