@@ -291,3 +291,6 @@ fn locate(geoip: &GeoIp, given: GivenLocation, ip: Option<IpAddr>) -> Location {
         location @ (Location::Known(_) | Location::Unusable | Location::Failed) => location,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,19 +39,29 @@ impl fmt::Display for DecisionId {
 pub struct IdSource {
     key: HashKey,
     count: AtomicU64,
+    instance: u64,
 }
 
 impl IdSource {
     /// Ids under `key`, which must not be used for another source.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        Self { key, count: AtomicU64::new(0) }
+        let [a, b, c, d, e, f, g, h, ..] = key.tag(&[b"instance"]).to_le_bytes();
+        Self { key, count: AtomicU64::new(0), instance: u64::from_le_bytes([a, b, c, d, e, f, g, h]) }
+    }
+
+    /// Names a request in logs and answers: this process, and a running number. Not a secret.
+    pub fn request(&self) -> u128 {
+        u128::from(self.instance) << 64 | u128::from(self.next())
     }
 
     /// 128 bits that nobody can foretell.
-    pub fn bits(&self) -> u128 {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        self.key.tag(&[&count.to_le_bytes()])
+    fn bits(&self) -> u128 {
+        self.key.tag(&[&self.next().to_le_bytes()])
+    }
+
+    fn next(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
     }
 
     /// A new decision's id.

@@ -252,7 +252,7 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &IdSource) -> HeaderValue {
         return given.clone();
     }
     let mut id = [0; 32];
-    let hex = uuid::Uuid::from_u128(ids.bits()).simple().encode_lower(&mut id);
+    let hex = uuid::Uuid::from_u128(ids.request()).simple().encode_lower(&mut id);
     HeaderValue::from_str(hex).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 

@@ -223,7 +223,7 @@ fn refuse<M: Memory>(accepted: Accepted, service: &Service<M>) {
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
          connection: close\r\nx-request-id: {:032x}\r\ncontent-length: {}\r\n\r\n{REFUSAL}",
-        service.pipeline.ids().bits(),
+        service.pipeline.ids().request(),
         REFUSAL.len()
     );
     let written = match accepted {

@@ -1,7 +1,8 @@
 //! The commands that end by themselves.
 
+use crate::support::client::Endpoint;
 use crate::support::settings::sha256_hex;
-use crate::support::{ApiClient, Askance, Settings, json_of, plain_login, run};
+use crate::support::{ApiClient, Askance, CHROME, Settings, json_of, plain_login, run};
 use tempfile::TempDir;
 
 #[test]
@@ -65,4 +66,23 @@ fn an_unknown_command_is_refused() {
     let directory = TempDir::new().unwrap();
     let finished = run(directory.path(), &["sevre"], &[]);
     assert_eq!(finished.code, Some(2), "{}", finished.output());
+}
+
+#[test]
+fn the_example_of_an_identity_server_challenges_and_tells_the_outcome() {
+    let server = Askance::start(&Settings::new());
+    let Endpoint::Tcp(address) = server.main().endpoint else { panic!("the tests listen on TCP") };
+    let login = |url: &str, ip: &str| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/identity-server/login.py");
+        let output =
+            std::process::Command::new("python3").args([script, url, "eve", ip, CHROME, "d1"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let url = format!("http://{address}");
+    assert!(login(&url, "81.2.69.142").starts_with("allow - "));
+    let challenged = login(&url, "999.1.1.1");
+    assert!(challenged.starts_with("challenge - ") && challenged.contains("outcome told"), "{challenged}");
+    drop(server);
+    assert_eq!(login(&url, "81.2.69.142").trim_end(), "challenge - askance did not answer");
 }

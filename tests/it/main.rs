@@ -1,6 +1,7 @@
 //! Black-box tests: the built `askance` binary, started with a configuration of the test's own and spoken to over real
 //! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `config` and `commands`
-//! the command line, `signals` that none of them is dead, `layering` the direction of dependencies inside `src`.
+//! the command line, `faults` what fails on the way, `signals` that none of them is dead, `layering` the direction of
+//! dependencies inside `src`.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 mod cases;
 mod commands;
 mod config;
+mod faults;
 mod http;
 mod layering;
 mod signals;

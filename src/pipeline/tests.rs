@@ -1,0 +1,171 @@
+//! The pipeline over a memory that can be made to fail, and properties of the whole judgement.
+
+use super::*;
+use crate::event::{Edge, Factor, FactorSet, Flow, User};
+use crate::history::UserHistory;
+use crate::memory::volatile::Volatile;
+use crate::memory::{Counts, Settings};
+use crate::signals::Code;
+use crate::units::Coordinates;
+use proptest::prelude::*;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+#[derive(Debug)]
+struct Faulty {
+    memory: Volatile,
+    broken: AtomicBool,
+}
+
+impl Faulty {
+    fn check(&self) -> Result<(), MemoryError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(MemoryError::Unavailable("on purpose".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Memory for Faulty {
+    async fn visit<T: Send>(
+        &self,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+    ) -> Result<T, MemoryError> {
+        self.check()?;
+        self.memory.visit(user, judge).await
+    }
+
+    async fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
+        self.check()?;
+        self.memory.keep(id, decision, has_history).await
+    }
+
+    async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
+        self.check()?;
+        self.memory.settle(id, now, report).await
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        self.memory.sweep(now);
+    }
+
+    fn counts(&self) -> Counts {
+        self.memory.counts()
+    }
+}
+
+fn pipeline() -> Option<Pipeline<Faulty>> {
+    let settings = Settings::default();
+    let loaded = Loaded {
+        signals: signals::Settings::default(),
+        verdict: verdict::Settings::default(),
+        record: settings.record,
+        pending_ttl_s: settings.pending_ttl_s,
+        geoip: GeoIp::open(&geoip::Settings { city: Some("data/test-city.mmdb".into()) }).ok()?,
+        lists: IpLists::default(),
+    };
+    let memory = Faulty { memory: Volatile::new(&settings), broken: AtomicBool::new(false) };
+    let (key, ids) = (HashKey::fixed([1; 16]), IdSource::new(HashKey::fixed([2; 16])));
+    Some(Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new().ok()?), Clock))
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("this memory answers at once"),
+    }
+}
+
+fn event(time: Timestamp) -> LoginEvent<'static> {
+    LoginEvent {
+        tenant: "default".into(),
+        user: User {
+            id: "alice".into(),
+            has_email: false,
+            email_verified: None,
+            phone_number: None,
+            phone_region: None,
+            enrolled: FactorSet::EMPTY.with(Factor::Totp),
+            created_at: None,
+            phone_changed_at: None,
+            email_changed_at: None,
+        },
+        ip: ClientIp::parse("81.2.69.142".into()),
+        user_agent: None,
+        client_hints: None,
+        device_token: None,
+        device_id: Some("d1".into()),
+        location: GivenLocation::Absent,
+        edge: Edge::default(),
+        edge_ignored: false,
+        flow: Flow::default(),
+        first_factor: FirstFactor::default(),
+        remembered_browser: true,
+        time,
+    }
+}
+
+#[test]
+fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
+    let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
+    let time = Timestamp::from_unix_s(1_790_000_000);
+    let usual = event(time);
+    assert!(now(pipeline.import(&usual, true, time)).is_ok());
+    pipeline.memory().broken.store(true, Ordering::Relaxed);
+
+    let scored = now(pipeline.score(ClientTag(0), &usual, time));
+    assert_eq!(scored.verdict.action, Action::Challenge);
+    assert_eq!(scored.verdict.remembered_browser, crate::verdict::RememberedBrowser::Ignored);
+    for assessment in [&scored.assessments.new_device, &scored.assessments.impossible_travel] {
+        assert_eq!((assessment.code, assessment.confidence), (Code::AssessmentNotAvailable, Confidence::Low));
+    }
+    let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
+    assert!(matches!(now(pipeline.settle(scored.id, report)), Err(SettleError::Memory(_))));
+    assert!(pipeline.meters.render().contains("askance_memory_errors_total 3"), "visit, keep and settle");
+
+    pipeline.memory().broken.store(false, Ordering::Relaxed);
+    let again = now(pipeline.score(ClientTag(0), &usual, time));
+    assert_eq!((again.verdict.action, again.assessments.new_device.code), (Action::Allow, Code::PartialMatch));
+}
+
+fn rank(confidence: Confidence) -> u8 {
+    match confidence {
+        Confidence::Low => 0,
+        Confidence::Medium => 1,
+        Confidence::High | Confidence::Neutral => 2,
+    }
+}
+
+proptest! {
+    /// The same trip with more time for it is never judged worse.
+    #[test]
+    fn more_elapsed_time_never_lowers_confidence_in_travel(
+        from in (-90.0..=90.0_f64, -180.0..=180.0_f64), to in (-90.0..=90.0_f64, -180.0..=180.0_f64),
+        radius_km in 0.0..499.0_f64, shorter_s in 0..200_000_u32, longer_s in 0..200_000_u32,
+    ) {
+        let Some(pipeline) = pipeline() else { return Ok(()) };
+        let located = |at: (f64, f64), time: Timestamp, ip: &'static str| {
+            let radius = crate::units::Kilometres::new(radius_km);
+            let location = Coordinates::new(at.0, at.1)
+                .map_or(GivenLocation::Invalid, |at| GivenLocation::Valid { at, radius, country: None });
+            LoginEvent { location, ip: ClientIp::parse(ip.into()), device_id: None, ..event(time) }
+        };
+        let start = Timestamp::from_unix_s(1_790_000_000);
+        prop_assert!(now(pipeline.import(&located(from, start, "192.0.2.1"), true, start)).is_ok());
+        let (shorter_s, longer_s) = (shorter_s.min(longer_s), shorter_s.max(longer_s));
+        let travel = |seconds: u32| {
+            let time = Timestamp::from_unix_s(1_790_000_000 + seconds);
+            let login = located(to, time, "203.0.113.1");
+            let context = pipeline.gather(&pipeline.loaded.load(), &login, time);
+            let judged = now(pipeline.memory().visit(context.user, |history| {
+                let recall = history.map_or(Recall::Stranger, Recall::History);
+                (signals::assess(&context, recall, &signals::Settings::default()).impossible_travel, None)
+            }));
+            judged.map(|assessment| rank(assessment.confidence)).unwrap_or(0)
+        };
+        prop_assert!(travel(longer_s) >= travel(shorter_s));
+    }
+}
