@@ -6,7 +6,7 @@ mod activity;
 use super::Answer;
 use super::limits::Place;
 use crate::clock::Clock;
-use activity::{Activity, Watched};
+use activity::{Activity, Order, Watched};
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,20 +50,30 @@ where
 {
     let activity = Arc::new(Activity::new(Clock));
     let stream = Watched::new(stream, Arc::clone(&activity));
-    tokio::select! {
-        () = converse(stream, handle, &activity, limits, drain) => {}
-        () = activity.overdue(limits.request_timeout, limits.idle_timeout) => {}
-    }
+    // Timers and the drain are watched by a task of their own: a request then wakes nothing but its connection.
+    let watch = tokio::spawn(watch(Arc::clone(&activity), limits, drain));
+    activity.until_cut_off(converse(stream, handle, &activity, limits)).await;
+    watch.abort();
     drop(place);
 }
 
-async fn converse<S, H, F>(
-    mut stream: Watched<S>,
-    handle: H,
-    activity: &Arc<Activity>,
-    limits: Limits,
-    drain: watch::Receiver<bool>,
-) where
+/// Tells a connection when it has lasted too long, and when the service stops.
+async fn watch(activity: Arc<Activity>, limits: Limits, mut drain: watch::Receiver<bool>) {
+    tokio::select! {
+        () = activity.overdue(limits.request_timeout, limits.idle_timeout) => return activity.tell(Order::CutOff),
+        // A sender that is gone has stopped, too.
+        _ = drain.wait_for(|draining| *draining) => {}
+    }
+    tokio::select! {
+        () = activity.overdue(limits.request_timeout, limits.idle_timeout) => return activity.tell(Order::CutOff),
+        () = tokio::time::sleep(LINGER) => activity.tell(Order::Finish),
+    }
+    activity.overdue(limits.request_timeout, limits.idle_timeout).await;
+    activity.tell(Order::CutOff);
+}
+
+async fn converse<S, H, F>(mut stream: Watched<S>, handle: H, activity: &Arc<Activity>, limits: Limits)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
@@ -88,7 +98,7 @@ async fn converse<S, H, F>(
             .max_local_error_reset_streams(H2_RESETS_MAX)
             .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
             .serve_connection(io, service);
-        drive(connection, drain).await;
+        drive(connection, activity).await;
     } else {
         let connection = http1::Builder::new()
             .pipeline_flush(true)
@@ -96,25 +106,24 @@ async fn converse<S, H, F>(
             // `Activity` times heads: without a timer per request, and it tells an idle client from a slow one.
             .header_read_timeout(None)
             .serve_connection(io, service);
-        drive(connection, drain).await;
+        drive(connection, activity).await;
     }
 }
 
-/// Runs a connection; once the service stops, it ends behind the request under way. What goes wrong on it is the
+/// Runs a connection; when it is told to finish, it ends behind the request under way. What goes wrong on it is the
 /// client's loss alone, and said by its end.
-async fn drive<C: GracefulConnection>(connection: C, mut drain: watch::Receiver<bool>) {
+async fn drive<C: GracefulConnection>(connection: C, activity: &Activity) {
     let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        // A sender that is gone has stopped, too.
-        _ = drain.wait_for(|draining| *draining) => {}
-    }
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = tokio::time::sleep(LINGER) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    connection.await.unwrap_or_default();
+    let mut finishing = false;
+    poll_fn(|context| {
+        if !finishing && activity.is_finishing() {
+            finishing = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(context)
+    })
+    .await
+    .unwrap_or_default();
 }
 
 /// Reads until it is certain whether HTTP/2 speaks ("prior knowledge", RFC 9113 section 3.3), and gives back what was

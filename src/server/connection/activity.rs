@@ -1,16 +1,18 @@
-//! What a connection is doing, and since when: one timer a connection, none a request.
+//! What a connection is doing, since when, and what it was told: one timer a connection, none a request.
 
 use crate::clock::{Clock, Started};
 use bytes::{Buf, Bytes};
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The state of one connection. Only its own task writes, so that relaxed order is enough.
+/// The state of one connection. Only its own task writes what it does, so that relaxed order is enough there; its watch
+/// writes the order.
 #[derive(Debug)]
 pub(super) struct Activity {
     started: Started,
@@ -18,8 +20,23 @@ pub(super) struct Activity {
     since_ms: AtomicU64,
     /// Bytes of a head have come, and its end has not.
     in_head: AtomicBool,
+    /// Not one byte has come yet.
+    untouched: AtomicBool,
     requests: AtomicU32,
     multiplexed: AtomicBool,
+    /// What the connection was told to do.
+    order: AtomicU8,
+    /// Wakes the connection's task.
+    waker: Mutex<Option<Waker>>,
+}
+
+/// What a connection is told to do; a later one is stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// End behind the request under way.
+    Finish = 1,
+    /// End at once.
+    CutOff = 2,
 }
 
 /// A request under way; over when dropped, which is when its answer is ready or the client went away.
@@ -33,9 +50,43 @@ impl Activity {
             started: clock.start(),
             since_ms: AtomicU64::new(0),
             in_head: AtomicBool::new(true),
+            untouched: AtomicBool::new(true),
             requests: AtomicU32::new(0),
             multiplexed: AtomicBool::new(false),
+            order: AtomicU8::new(0),
+            waker: Mutex::new(None),
         }
+    }
+
+    /// Tells the connection what to do, and wakes it.
+    pub(super) fn tell(&self, order: Order) {
+        self.order.fetch_max(order as u8, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.order.load(Ordering::Acquire) >= Order::Finish as u8
+    }
+
+    /// Runs the connection until it ends or is cut off.
+    pub(super) async fn until_cut_off(&self, connection: impl Future<Output = ()>) {
+        let mut connection = pin!(connection);
+        poll_fn(|context| {
+            // First the waker, then the look: an order between the two wakes again.
+            let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+            drop(waker);
+            let is_over = self.order.load(Ordering::Acquire) >= Order::CutOff as u8
+                || self.is_finishing() && self.untouched.load(Ordering::Relaxed);
+            if is_over {
+                return Poll::Ready(());
+            }
+            connection.as_mut().poll(context)
+        })
+        .await;
     }
 
     /// HTTP/2 bounds its heads by itself, and sends bytes that belong to none.
@@ -72,6 +123,7 @@ impl Activity {
 
     /// Bytes came: outside a request they begin a head.
     fn bytes_came(&self) {
+        self.untouched.store(false, Ordering::Relaxed);
         let begins = self.requests.load(Ordering::Relaxed) == 0
             && !self.multiplexed.load(Ordering::Relaxed)
             && !self.in_head.swap(true, Ordering::Relaxed);

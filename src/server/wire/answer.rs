@@ -6,6 +6,7 @@ use crate::pipeline::{Presented, Scored};
 use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Details, Leg, Signal};
 use crate::units::CountryCode;
+use std::borrow::Cow;
 
 /// A usual answer has some 900 bytes.
 const ANSWER_BYTES: usize = 1280;
@@ -18,11 +19,11 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     let mut json = Json::with_capacity(ANSWER_BYTES);
     head(&mut json, scored);
     json.raw(r#","mode":"#);
-    json.word(verdict.mode.as_str());
+    json.plain(verdict.mode.as_str());
     json.raw(r#","would_be":"#);
-    json.word(verdict.would_be.as_str());
+    json.plain(verdict.would_be.as_str());
     json.raw(r#","decided_by":"#);
-    json.word(verdict.decided_by.as_str());
+    json.plain(verdict.decided_by.as_str());
     // No aggregator of today gives a score.
     json.raw(r#","score":null,"interactive":"#);
     json.boolean(verdict.interactive);
@@ -47,22 +48,22 @@ pub(in crate::server) fn minimal(scored: &Scored<'_>) -> Vec<u8> {
 fn head(json: &mut Json, scored: &Scored<'_>) {
     let verdict = &scored.verdict;
     json.raw(r#"{"decision_id":"#);
-    json.text(scored.id.encode(&mut [0; 36]));
+    json.plain(scored.id.encode(&mut [0; 36]));
     json.raw(r#","action":"#);
-    json.word(verdict.action.as_str());
+    json.plain(verdict.action.as_str());
     json.raw(r#","demand_mfa":"#);
     json.boolean(verdict.action.demands_mfa());
     json.raw(r#","remembered_browser":"#);
-    json.word(verdict.remembered_browser.as_str());
+    json.plain(verdict.remembered_browser.as_str());
 }
 
 fn risk_assessment(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","risk_assessment":{"version":"1","confidence":"#);
-    json.word(scored.verdict.confidence.as_str());
+    json.plain(scored.verdict.confidence.as_str());
     json.raw(r#","assessments":"#);
     for (signal, separator) in Signal::ALL.into_iter().zip(["{", ",", ",", ","]) {
         json.raw(separator);
-        json.word(signal.as_str());
+        json.plain(signal.as_str());
         json.raw(":");
         assessment(json, scored.assessments.of(signal), scored.context.address.text);
     }
@@ -71,9 +72,9 @@ fn risk_assessment(json: &mut Json, scored: &Scored<'_>) {
 
 fn assessment(json: &mut Json, assessment: &Assessment, ip: &str) {
     json.raw(r#"{"confidence":"#);
-    json.word(assessment.confidence.as_str());
+    json.plain(assessment.confidence.as_str());
     json.raw(r#","code":"#);
-    json.word(assessment.code.as_str());
+    json.plain(assessment.code.as_str());
     details(json, &assessment.details, ip);
     json.raw("}");
 }
@@ -87,14 +88,14 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
         Details::None => return,
         Details::Legs { device, useragent } => {
             json.raw(r#","details":{"device":"#);
-            json.word(leg(device));
+            json.plain(leg(device));
             json.raw(r#","useragent":"#);
-            json.word(leg(useragent));
+            json.plain(leg(useragent));
         }
         Details::Listed { matches, source, category } => {
             listed(json, ip, &matches.to_string(), source);
             json.raw(r#","category":"#);
-            json.word(category.as_str());
+            json.plain(category.as_str());
         }
         Details::Allowed { matches } => listed(json, ip, matches, "signals.untrusted_ip.allow"),
         Details::Automated { bot_score, verified_bot } => {
@@ -111,13 +112,13 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
         }
         Details::Phone(number) => {
             json.raw(r#","details":{"lineType":"#);
-            json.word(number.line.as_str());
+            json.plain(number.line.as_str());
             json.raw(r#","isValid":"#);
             json.boolean(number.is_valid);
             json.raw(r#","countryCode":"#);
             json.integer(i64::from(number.country_code));
             json.raw(r#","number":"#);
-            json.text(&number.e164);
+            json.plain(&number.e164);
         }
     }
     json.raw("}");
@@ -149,7 +150,7 @@ fn evidence(json: &mut Json, scored: &Scored<'_>) {
     // At `country`, travel is judged between countries only.
     if let Location::Known(place) = &scored.context.location {
         json.raw(r#","location":{"resolution":"#);
-        json.word(match place.grain {
+        json.plain(match place.grain {
             Grain::Country => "country",
             Grain::City => "city",
         });
@@ -174,7 +175,7 @@ fn travel(json: &mut Json, travel: &Travel) {
     json.raw(r#","speed_kmph_max":"#);
     json.thousandths(travel.speed_max.value());
     json.raw(r#","from":{"time":"#);
-    json.text(travel.from_time.encode(&mut [0; 24]));
+    json.plain(travel.from_time.encode(&mut [0; 24]));
     country(json, r#","country":"#, travel.from_country);
     json.raw(r#"},"to":{"#);
     country(json, r#""country":"#, travel.to_country);
@@ -184,7 +185,7 @@ fn travel(json: &mut Json, travel: &Travel) {
 fn country(json: &mut Json, name: &'static str, country: Option<CountryCode>) {
     if let Some(country) = country {
         json.raw(name);
-        json.text(country.as_str());
+        json.plain(country.as_str());
     }
 }
 
@@ -192,9 +193,13 @@ fn reasons(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","reasons":["#);
     for (number, reason) in scored.verdict.reasons.iter().enumerate() {
         json.raw(if number == 0 { r#"{"code":"# } else { r#",{"code":"# });
-        json.word(reason.code);
+        json.plain(reason.code);
         json.raw(r#","text":"#);
-        json.text(&reason.text);
+        match &reason.text {
+            Cow::Borrowed(ours) => json.plain(ours),
+            // It may name a list or an address.
+            Cow::Owned(made) => json.text(made),
+        }
         json.raw("}");
     }
     json.raw("]");
@@ -206,16 +211,16 @@ fn mfa(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","mfa":{"factors":["#);
     for (number, factor) in scored.verdict.offered.iter().enumerate() {
         json.raw(if number == 0 { "" } else { "," });
-        json.word(factor.as_str());
+        json.plain(factor.as_str());
     }
     json.raw(r#"],"next":"#);
-    json.word(next.as_str());
+    json.plain(next.as_str());
     json.raw("}");
 }
 
 fn device(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","device":{"presented":"#);
-    json.word(match scored.presented {
+    json.plain(match scored.presented {
         Presented::Absent => "absent",
         Presented::Bad => "bad",
     });

@@ -17,9 +17,11 @@ impl Json {
         self.out.extend_from_slice(literal.as_bytes());
     }
 
-    /// A word of ours, in quotes: it holds nothing to escape.
-    pub(super) fn word(&mut self, word: &'static str) {
-        self.plain(word);
+    /// A text in quotes that is known to hold nothing to escape: a word of ours, an id, an address, a time.
+    pub(super) fn plain(&mut self, text: &str) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
     }
 
     /// Any text, in quotes and escaped.
@@ -55,12 +57,6 @@ impl Json {
         } else {
             serde_json::to_writer(&mut self.out, &value).unwrap_or_default();
         }
-    }
-
-    fn plain(&mut self, text: &str) {
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
     }
 }
 

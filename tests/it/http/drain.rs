@@ -92,3 +92,15 @@ fn score_until_refused(client: &Client, user: &str, answered: &AtomicU32) {
         answered.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+#[test]
+fn a_connection_that_never_spoke_does_not_hold_up_the_exit() {
+    // Longer than anything here waits: were the connection waited for, this test would give up first.
+    let settings = Settings::new().set("server.request_timeout_ms", 60_000).set("server.drain_s", 60);
+    let mut server = Askance::start(&settings);
+    let silent = server.main().connect();
+    assert_eq!(server.main().get("/v1/score").status, 405, "the server has accepted what came before");
+    server.signal("TERM");
+    assert!(server.wait_for_exit().success());
+    drop(silent);
+}
