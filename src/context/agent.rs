@@ -2,7 +2,7 @@
 //!
 //! Versions are no part of the family, since an update is not a new device; the major version stands beside it.
 
-use super::client_hints;
+use super::client_hints::{self, major};
 use crate::event::ClientHints;
 use quick_cache::sync::Cache;
 use std::fmt;
@@ -164,12 +164,6 @@ impl fmt::Debug for AgentFamily {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self} {:08x}", self.to_bits())
     }
-}
-
-/// The leading number of a version, 0 where there is none.
-pub(super) fn major(version: &str) -> u16 {
-    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-    digits.parse().unwrap_or(0)
 }
 
 fn canonical_browser(name: &str) -> &str {

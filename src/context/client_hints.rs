@@ -3,7 +3,6 @@
 //! **Source:** RFC 8941 (structured fields) and the User-Agent Client Hints draft (brands, GREASE). Lenient where a
 //! browser would be: what cannot be read is no hint, and the user agent answers instead.
 
-use super::agent::major;
 use std::borrow::Cow;
 
 /// The brand that names the browser, with its major version: the first that is neither GREASE nor the engine, else the
@@ -29,6 +28,12 @@ pub(super) fn brand(list: &str) -> Option<(Cow<'_, str>, u16)> {
 /// A string item such as `"Windows"`.
 pub(super) fn string(item: &str) -> Option<Cow<'_, str>> {
     quoted(item).map(|(text, _)| text)
+}
+
+/// The leading number of a version, 0 where there is none.
+pub(super) fn major(version: &str) -> u16 {
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    digits.parse().unwrap_or(0)
 }
 
 /// Invented brands such as `Not_A Brand` or `Not)A;Brand` keep servers from relying on the list.

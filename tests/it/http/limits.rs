@@ -112,3 +112,23 @@ fn served_connection(client: &Client) -> Option<Connection> {
     }
     Some(connection)
 }
+
+#[test]
+fn an_idle_connection_is_closed_after_its_time() {
+    let server = Askance::start(&Settings::new().set("server.idle_timeout_s", 1));
+    let mut idle = served_connection(&server.main()).expect("the first connection is served");
+    idle.set_patience(crate::support::PATIENCE).unwrap();
+    assert!(idle.is_at_end());
+}
+
+/// What a client may take for its next head is no limit on how long it may be silent before.
+#[test]
+fn an_idle_connection_outlives_the_time_for_a_head() {
+    let server = Askance::start(&Settings::new().set("server.request_timeout_ms", 300));
+    let mut idle = served_connection(&server.main()).expect("the first connection is served");
+    let mut slow = server.main().connect();
+    slow.write(b"POST /v1/score HTTP/1.1\r\nhost:").unwrap();
+    assert!(slow.is_at_end(), "a head that does not end is cut off, which takes as long as the time for one");
+    idle.write(&Request::score(&plain_login("idle")).bytes(&server.main().endpoint)).unwrap();
+    assert_eq!(idle.read_response().unwrap().status, 200);
+}
