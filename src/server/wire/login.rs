@@ -228,3 +228,61 @@ fn valid_location(body: &LocationBody<'_>) -> Option<GivenLocation> {
     let country = body.country.and_then(|raw| serde_json::from_str::<&str>(raw.get()).ok()).and_then(CountryCode::new);
     Some(GivenLocation::Valid { at, radius, country })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BODY: &str = r#"{"user":{"id":"a","email":"a@example.org","phone_number":"+819012345678","enrolled_factors":["totp"],
+        "created_at":"2026-01-01T00:00:00Z","groups":["x"]},"ip":"81.2.69.142","user_agent":"Mozilla/5.0 \u00e9",
+        "client_hints":{"sec-ch-ua":"\"Chromium\";v=\"131\""},"device_id":"d","edge":{"bot_score":29,"asn":64500},
+        "location":{"latitude":51.5,"longitude":-0.1,"accuracy_radius_km":1e999,"country":"GB"},"flow":"pkce",
+        "attributes":{"a":1,"b":null},"time":"2026-01-01T00:00:00+02:00","tenant":"default"}"#;
+
+    fn event(body: &[u8]) -> Result<bool, Failure> {
+        let Object(login): Object<LoginBody<'_>> = crate::server::wire::parse(body)?;
+        let reception = Reception { now: Timestamp::from_unix_s(1_790_000_000), is_edge_trusted: true };
+        login.into_event(reception).map(|event| event.location == GivenLocation::Invalid)
+    }
+
+    #[test]
+    fn a_number_too_large_for_a_coordinate_is_dropped_not_refused() {
+        assert_eq!(event(BODY.as_bytes()), Ok(true));
+    }
+
+    #[test]
+    fn a_wrong_member_is_named_by_its_path() {
+        for (good, bad, field) in [
+            (r#""id":"a""#, r#""id":"""#, "user.id"),
+            (r#""id":"a","#, "", "user.id"),
+            (r#""totp""#, r#""totp","otp""#, "user.enrolled_factors[1]"),
+            (r#""groups":["x"]"#, r#""groups":[1]"#, "user.groups[0]"),
+            (r#""bot_score":29"#, r#""bot_score":100"#, "edge.bot_score"),
+            (r#""latitude""#, r#""lattitude""#, "location.lattitude"),
+            (r#""flow":"pkce""#, r#""flow":"pkec""#, "flow"),
+            (r#""b":null"#, r#""b":[]"#, "attributes.b"),
+            (r#""tenant":"default""#, r#""tenant":"default","colour":1"#, "colour"),
+        ] {
+            let failed = event(BODY.replace(good, bad).as_bytes());
+            let named = matches!(&failed, Err(Failure::Invalid { field: Some(named), .. }) if named == field);
+            assert!(named, "{field}: {failed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _event = event(&bytes);
+        }
+
+        #[test]
+        fn any_damage_is_parsed_or_refused(
+            at in 0..BODY.len(), length in 0..40_usize, with in "[\\[\\]{}\",:0-9a-z\\\\ ]{0,20}",
+        ) {
+            let end = (at + length).min(BODY.len());
+            let damaged = [&BODY.as_bytes()[..at], with.as_bytes(), &BODY.as_bytes()[end..]].concat();
+            let _event = event(&damaged);
+        }
+    }
+}
