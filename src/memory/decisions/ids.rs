@@ -41,7 +41,7 @@ impl IdSource {
     /// Ids under `key`, which must not be used for another source.
     #[must_use]
     pub fn new(key: HashKey) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = key.tag(&[b"instance"]).to_le_bytes();
+        let [a, b, c, d, e, f, g, h, ..] = key.unforeseeable(b"instance").to_le_bytes();
         Self { key, count: AtomicU64::new(0), instance: u64::from_le_bytes([a, b, c, d, e, f, g, h]) }
     }
 
@@ -52,7 +52,7 @@ impl IdSource {
 
     /// 128 bits that nobody can foretell.
     fn bits(&self) -> u128 {
-        self.key.tag(&[&self.next().to_le_bytes()])
+        self.key.unforeseeable(&self.next().to_le_bytes())
     }
 
     fn next(&self) -> u64 {
