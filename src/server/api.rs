@@ -161,8 +161,9 @@ impl<M: Memory> Service<M> {
                 }
             }
             if rest.len() > self.body_bytes_max {
-                summary.read += u64::from(!skipping);
                 if !std::mem::replace(&mut skipping, true) {
+                    summary.lines += 1;
+                    summary.read += 1;
                     summary.reject(&Failure::TooLarge { bytes_max: self.body_bytes_max });
                 }
                 rest.clear();
@@ -177,6 +178,7 @@ impl<M: Memory> Service<M> {
     }
 
     async fn import_line(&self, caller: Caller<'_>, line: &[u8], summary: &mut Summary) {
+        summary.lines += 1;
         if line.trim_ascii().is_empty() {
             return;
         }

@@ -10,6 +10,9 @@ pub(in crate::server) struct Summary {
     pub(in crate::server) recorded: u64,
     pub(in crate::server) rejected: u64,
     pub(in crate::server) first_errors: Vec<LineError>,
+    /// Lines so far, empty ones included: the number by which an error is named.
+    #[serde(skip)]
+    pub(in crate::server) lines: u64,
 }
 
 /// A line that was rejected.
@@ -30,7 +33,7 @@ impl Summary {
         self.rejected += 1;
         if self.first_errors.len() < ERRORS_MAX {
             let (code, field) = failure.code_and_field();
-            self.first_errors.push(LineError { line: self.read, code, field });
+            self.first_errors.push(LineError { line: self.lines, code, field });
         }
     }
 }

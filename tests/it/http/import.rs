@@ -171,3 +171,16 @@ fn only_ndjson_is_imported() {
     }
     assert_eq!(assessments(&server.main(), "import-type")["NewDevice"]["code"], "initial_login");
 }
+
+#[test]
+fn an_empty_line_is_no_login_but_has_its_number() {
+    let server = Askance::start(&Settings::new());
+    let body = format!("\n{}\n \n{{nope\n\n", past("import-empty-lines", 86_400));
+    let report = json_of(&server.main().send(Request::post("/v1/import").content("application/x-ndjson", body)));
+    assert_eq!(
+        (&report["read"], &report["recorded"], &report["rejected"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{report}"
+    );
+    assert_eq!(report["first_errors"][0]["line"], 4, "{report}");
+}
