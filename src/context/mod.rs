@@ -7,6 +7,7 @@ pub mod agent;
 pub mod client_hints;
 pub mod geoip;
 pub mod ip_lists;
+pub mod network;
 pub mod phone;
 
 use crate::clock::Timestamp;

@@ -64,6 +64,8 @@ pub(crate) const FACTS: &[&str] = &[
     "context::ip_lists::Hit",
     "context::ip_lists::ListFinding",
     "context::ip_lists::ListSettings",
+    "context::network::NetworkKind",
+    "context::network::NetworkKinds",
     "context::phone::LineType",
     "context::phone::Number",
     "context::phone::Phone",
