@@ -41,10 +41,13 @@ pub struct Config {
 pub enum Preset {
     /// Auth0's averaging, and its travel without radius, slack or floor.
     Auth0,
+    /// Logto's four rules, any of which triggers: a new country, travel, inactivity, and what the edge says.
+    Logto,
 }
 
 impl Preset {
-    /// The keys that it sets. **Source:** signals.md; Auth0 documents the two days and publishes no other number.
+    /// The keys that it sets. **Source:** signals.md; Auth0 documents the two days and publishes no other number; Logto's
+    /// 900 km/h, 180 and 30 days are in its source, and are the defaults here.
     fn table(self) -> &'static str {
         match self {
             Self::Auth0 => {
@@ -55,6 +58,18 @@ impl Preset {
                 slack_s = 0
                 distance_km_min = 0.0
                 location_days = 2"
+            }
+            Self::Logto => {
+                "[verdict]
+                aggregator = 'any'
+                any_of = ['NewCountry', 'ImpossibleTravel', 'Inactivity', 'UntrustedIP']
+                [signals.untrusted_ip]
+                judges = ['edge']
+                [signals.impossible_travel]
+                radius_factor = 0.0
+                country_radius_factor = 0.0
+                slack_s = 0
+                distance_km_min = 0.0"
             }
         }
     }

@@ -1,10 +1,15 @@
-//! One user's share of memory: devices, agents, networks and places of completed logins.
+//! One user's share of memory: devices, agents, networks, countries and places of completed logins; what was labelled
+//! fraud; and when a demand was left unmet.
 //!
 //! Pure data. What is learnt is merged: maxima of times and unions of days, so that neither the order of logins nor
 //! telling one twice changes the outcome, and two replicas that learnt apart can be joined. Bounded whatever happens.
 
+mod lesson;
+mod reports;
 mod row;
 
+pub use lesson::{Lesson, Login, Proof};
+pub use reports::Traces;
 pub use row::RowError;
 
 use crate::clock::{DAY_MS, Timestamp};
@@ -12,7 +17,9 @@ use crate::context::Place;
 use crate::context::agent::{Agent, AgentFamily};
 use crate::geodesy::great_circle;
 use crate::keyed_hash::{DeviceTag, NetworkTag};
+use crate::units::{Coordinates, CountryCode};
 use arrayvec::ArrayVec;
+use reports::{MARKS_MAX, Mark};
 
 /// Devices kept per user.
 pub const DEVICES_MAX: usize = 10;
@@ -20,6 +27,8 @@ pub const DEVICES_MAX: usize = 10;
 pub const AGENTS_MAX: usize = 12;
 /// Networks kept per user.
 pub const NETWORKS_MAX: usize = 24;
+/// Countries kept per user.
+pub const COUNTRIES_MAX: usize = 16;
 /// Valid places kept per user.
 pub const PLACES_MAX: usize = 3;
 /// Logins within this distance, in km, are at one place (signals.md).
@@ -27,41 +36,27 @@ const ONE_PLACE_KM: f64 = 20.0;
 /// A version may go back by one major, for staged roll-outs and roll-backs, and is still the same agent (signals.md).
 const MAJORS_BACK_MAX: u16 = 1;
 
-/// A completed login: the facts that teach.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Login {
-    /// When.
-    pub time: Timestamp,
-    /// Known from now on.
-    pub device: Option<DeviceTag>,
-    /// Known from now on.
-    pub agent: Option<Agent>,
-    /// Its /24 or /48.
-    pub network: Option<NetworkTag>,
-    /// Its autonomous system.
-    pub asn: Option<u32>,
-    /// Where; `None` unless the place is valid (no anonymiser, no hosting, located).
-    pub place: Option<Place>,
-    /// A second factor, or a passkey, proved who it was.
-    pub factor_passed: bool,
-}
-
 /// What is remembered of one user. About 1 kB on the stack; in memory it is a row of some 150 bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserHistory {
     last_login_s: u32,
     place_confirmed_s: u32,
+    factor_passed_s: u32,
+    unfinished_s: u32,
+    fraud_labelled_s: u32,
     devices: ArrayVec<KnownDevice, DEVICES_MAX>,
     agents: ArrayVec<KnownAgent, AGENTS_MAX>,
     networks: ArrayVec<KnownNetwork, NETWORKS_MAX>,
+    countries: ArrayVec<KnownCountry, COUNTRIES_MAX>,
     places: ArrayVec<ValidPlace, PLACES_MAX>,
+    marks: ArrayVec<Mark, MARKS_MAX>,
 }
 
-/// When something was used: last second, and on which of the 32 days up to then, bit 0 being the last.
+/// When something was used: last second, and on which of the 16 days up to then, bit 0 being the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Usage {
     last_s: u32,
-    days: u32,
+    days: u16,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +76,12 @@ struct KnownAgent {
 struct KnownNetwork {
     tag: NetworkTag,
     asn: Option<u32>,
+    usage: Usage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct KnownCountry {
+    code: CountryCode,
     usage: Usage,
 }
 
@@ -116,10 +117,10 @@ impl ValidPlace {
 }
 
 impl UserHistory {
-    /// When the user last completed a login.
+    /// When the user last completed a login; `None` when they never did, and only a label is kept of them.
     #[must_use]
-    pub fn last_login(&self) -> Timestamp {
-        Timestamp::from_unix_s(self.last_login_s)
+    pub fn last_login(&self) -> Option<Timestamp> {
+        (self.last_login_s != 0).then(|| Timestamp::from_unix_s(self.last_login_s))
     }
 
     /// Whether this device was used at most `window_days` before `now`.
@@ -148,6 +149,18 @@ impl UserHistory {
         !self.networks.iter().any(|known| known.asn == Some(asn))
     }
 
+    /// Whether the user completed a login from this country at most `window_days` before `now`.
+    #[must_use]
+    pub fn knows_country(&self, code: CountryCode, now: Timestamp, window_days: u32) -> bool {
+        self.countries.iter().any(|known| known.code == code && known.usage.is_within(now, window_days))
+    }
+
+    /// Whether any country of the user is known.
+    #[must_use]
+    pub fn knows_countries(&self) -> bool {
+        !self.countries.is_empty()
+    }
+
     /// The places that a login at `now` is compared with: at most `location_days` old, and none older than the last
     /// one that a factor confirmed, since that login proved where the user was.
     pub fn places(&self, now: Timestamp, location_days: u32) -> impl Iterator<Item = &ValidPlace> {
@@ -158,9 +171,12 @@ impl UserHistory {
     }
 
     /// Learns from a completed login.
-    pub fn record(&mut self, login: &Login) {
+    fn record(&mut self, login: &Login) {
         let now_s = login.time.unix_s();
         self.last_login_s = self.last_login_s.max(now_s);
+        if login.proof.is_factor() {
+            self.factor_passed_s = self.factor_passed_s.max(now_s);
+        }
         if let Some(tag) = login.device {
             match self.devices.iter_mut().find(|known| known.tag == tag) {
                 Some(known) => known.usage.add(now_s),
@@ -179,6 +195,13 @@ impl UserHistory {
                 None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(now_s) }),
             }
         }
+        // An anonymiser's country is its user's only when a factor told who that is.
+        if let Some(code) = login.country.filter(|_| !login.is_anonymous || login.proof.is_factor()) {
+            match self.countries.iter_mut().find(|known| known.code == code) {
+                Some(known) => known.usage.add(now_s),
+                None => insert(&mut self.countries, KnownCountry { code, usage: Usage::at(now_s) }),
+            }
+        }
         if let Some(place) = login.place {
             self.record_place(ValidPlace {
                 time_s: now_s,
@@ -187,7 +210,7 @@ impl UserHistory {
                 asn: login.asn,
                 device: login.device,
             });
-            if login.factor_passed {
+            if login.proof.is_factor() {
                 self.place_confirmed_s = self.place_confirmed_s.max(now_s);
             }
         }
@@ -214,8 +237,7 @@ impl UserHistory {
 
     /// Keeps the last places, and the last visit to each.
     fn record_place(&mut self, visit: ValidPlace) {
-        let same_spot = |known: &ValidPlace| great_circle(known.place.at, visit.place.at).value() <= ONE_PLACE_KM;
-        if let Some(known) = self.places.iter_mut().find(|known| same_spot(known)) {
+        if let Some(known) = self.places.iter_mut().find(|known| is_one_place(known.place.at, visit.place.at)) {
             if visit.rank() > known.rank() {
                 *known = visit;
             }
@@ -228,6 +250,11 @@ impl UserHistory {
             }
         }
     }
+}
+
+/// Whether two points are one place.
+fn is_one_place(a: Coordinates, b: Coordinates) -> bool {
+    great_circle(a, b).value() <= ONE_PLACE_KM
 }
 
 impl KnownAgent {
@@ -249,9 +276,14 @@ impl Usage {
         if day > last_day {
             self.days = self.days.checked_shl(day - last_day).unwrap_or(0) | 1;
         } else {
-            self.days |= 1_u32.checked_shl(last_day - day).unwrap_or(0);
+            self.days |= 1_u16.checked_shl(last_day - day).unwrap_or(0);
         }
         self.last_s = self.last_s.max(now_s);
+    }
+
+    /// Whether every use counted was on the day of `time_s`.
+    fn is_of_one_day(self, time_s: u32) -> bool {
+        self.days == 1 && self.last_s / Self::DAY_S == time_s / Self::DAY_S
     }
 
     /// At most `days` before `now`, inclusive; a use after `now` counts.
@@ -278,6 +310,12 @@ impl Used for KnownAgent {
 }
 
 impl Used for KnownNetwork {
+    fn usage(&self) -> Usage {
+        self.usage
+    }
+}
+
+impl Used for KnownCountry {
     fn usage(&self) -> Usage {
         self.usage
     }

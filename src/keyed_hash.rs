@@ -22,6 +22,23 @@ pub struct DeviceTag(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NetworkTag(pub u32);
 
+/// One exact address (an IPv6 one by its /64, which is one line's) as one user sees it: the tag of its network, and what
+/// tells it apart there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AddressTag(pub u64);
+
+impl AddressTag {
+    /// The tag of `address` in its own network.
+    #[must_use]
+    pub fn new(network: NetworkTag, address: IpAddr) -> Self {
+        let host = match address {
+            IpAddr::V4(v4) => u64::from(v4.octets()[3]),
+            IpAddr::V6(v6) => u64::from(v6.segments()[3]),
+        };
+        Self(u64::from(network.0) << 16 | host)
+    }
+}
+
 /// The secret of a deployment. Cloning copies 16 bytes; it is never printed.
 #[derive(Clone)]
 pub struct HashKey([u8; 16]);
@@ -121,6 +138,10 @@ mod tests {
         let tag = |text: &str| text.parse().map(|ip| key.network(user, ip)).ok();
         assert_eq!(tag("89.160.20.7"), tag("89.160.20.240"));
         assert_ne!(tag("89.160.20.7"), tag("89.160.21.7"));
+        let exact = |text: &str| Some(AddressTag::new(tag(text)?, text.parse().ok()?));
+        assert_ne!(exact("89.160.20.7"), exact("89.160.20.240"));
+        assert_eq!(exact("2001:db8:1:2::1"), exact("2001:db8:1:2::2"));
+        assert_ne!(exact("2001:db8:1:2::1"), exact("2001:db8:1:3::1"));
         assert_eq!(tag("2001:db8:1::1"), tag("2001:db8:1:ffff::2"));
         assert_ne!(tag("2001:db8:1::1"), tag("2001:db8:2::1"));
     }

@@ -5,19 +5,21 @@ use crate::clock::{Clock, Timestamp};
 use crate::context::agent::Agents;
 use crate::context::geoip::{self, GeoIp};
 use crate::context::ip_lists::{Category, IpLists, ListFinding};
+use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::phone::Phones;
-use crate::context::{Account, Address, Location, LoginContext, Place};
-use crate::event::{ClientIp, FirstFactor, GivenLocation, LoginEvent};
-use crate::history::Login;
-use crate::keyed_hash::{HashKey, UserKey};
+use crate::context::{Account, Address, Location, LoginContext, Organization, Place};
+use crate::event::{ClientIp, GivenLocation, LoginEvent};
+use crate::history::{Lesson, Login, Proof};
+use crate::keyed_hash::{AddressTag, HashKey};
 use crate::memory::decisions::{
-    ClientTag, Decision, DecisionId, IdSource, LoginResult, Pending, Refusal, Report, Settled, Settlement,
+    ClientTag, Decision, DecisionId, Feedback, IdSource, LoginResult, Pending, Refusal, Report, Settled, Settlement,
+    Teaches,
 };
 use crate::memory::{Memory, MemoryError, Record};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
 use crate::units::Confidence;
-use crate::verdict::{self, Action, Verdict};
+use crate::verdict::{self, Action, Strength, Verdict};
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -101,9 +103,9 @@ impl<M: Memory> Pipeline<M> {
         let context = self.gather(&loaded, event, now);
         let judge = |recall: Recall<'_>| verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
         let visited = self.memory.visit(context.user, |history| {
-            let (assessments, verdict) = judge(history.map_or(Recall::Stranger, Recall::History));
-            let login = teaches_at_once(&loaded, &verdict).then(|| login(&context));
-            ((assessments, verdict, history.is_some()), login)
+            let (assessments, verdict) = judge(history.into());
+            let lesson = teaches_at_once(&loaded, &verdict).then(|| Lesson::Completed(login(&context)));
+            ((assessments, verdict, history.is_some()), lesson)
         });
         let (assessments, verdict, has_history) = visited.await.unwrap_or_else(|error| {
             self.failed(&error);
@@ -128,14 +130,17 @@ impl<M: Memory> Pipeline<M> {
     /// See [`SettleError`]; nothing was learnt then.
     pub async fn settle(&self, id: DecisionId, report: Report) -> Result<(), SettleError> {
         let settled = self.memory.settle(id, self.clock.now(), report).await;
-        match settled.map_err(|error| self.settle_failed(error))? {
-            Settlement::Unknown => Err(SettleError::NotFound),
-            Settlement::Refused(refusal) => Err(SettleError::Refused(refusal)),
-            Settlement::Taken(None) => Ok(()),
-            Settlement::Taken(Some((user, login))) => {
-                self.learn(user, login).await.map_err(|error| self.settle_failed(error))
-            }
-        }
+        self.settlement(settled)
+    }
+
+    /// Takes what somebody says of a decision afterwards, and learns from it.
+    ///
+    /// # Errors
+    ///
+    /// See [`SettleError`]; nothing was learnt then.
+    pub async fn label(&self, id: DecisionId, feedback: Feedback) -> Result<(), SettleError> {
+        let labelled = self.memory.label(id, self.clock.now(), feedback).await;
+        self.settlement(labelled)
     }
 
     /// Learns from a completed login of the past.
@@ -146,8 +151,9 @@ impl<M: Memory> Pipeline<M> {
     pub async fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), MemoryError> {
         let context = self.gather(&self.loaded.load(), event, now);
         let past = login(&context);
-        let factor_passed = factor_passed || past.factor_passed;
-        self.learn(context.user, Login { factor_passed, ..past }).await
+        let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
+        let lesson = Lesson::Completed(Login { proof, ..past });
+        self.memory.visit(context.user, |_| ((), Some(lesson))).await
     }
 
     /// Replaces what configuration and files say; logins under way keep what they began with.
@@ -174,7 +180,11 @@ impl<M: Memory> Pipeline<M> {
     fn gather<'a>(&self, loaded: &Loaded, event: &'a LoginEvent<'_>, now: Timestamp) -> LoginContext<'a> {
         let user = self.key.user(&event.tenant, &event.user.id);
         let ip = event.ip.ip();
+        let network = ip.map(|ip| self.key.network(user, ip));
         let asn = event.edge.asn;
+        let location = locate(&loaded.geoip, event.location, ip);
+        let lists = ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, now));
+        let kinds = kinds(&lists);
         LoginContext {
             user,
             time: event.time,
@@ -183,15 +193,19 @@ impl<M: Memory> Pipeline<M> {
             address: Address {
                 text: ClientIp::text(&event.ip),
                 ip,
-                network: ip.map(|ip| self.key.network(user, ip)),
+                tag: network.zip(ip).map(|(network, ip)| AddressTag::new(network, ip)),
+                network,
                 asn,
-                as_organization: event.edge.as_organization.as_deref(),
-                lists: ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, now)),
+                as_organization: event.edge.as_organization.as_deref().map(Organization::Given),
+                lists,
+                database: None,
+                kinds,
                 bot_score: event.edge.bot_score,
                 verified_bot: event.edge.verified_bot,
                 edge_ignored: event.edge_ignored,
             },
-            location: locate(&loaded.geoip, event.location, ip),
+            location,
+            country: country(location),
             phone: self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region),
             account: Account {
                 enrolled: event.user.enrolled,
@@ -207,13 +221,16 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    async fn learn(&self, user: UserKey, login: Login) -> Result<(), MemoryError> {
-        self.memory.visit(user, |_| ((), Some(login))).await
-    }
-
-    fn settle_failed(&self, error: MemoryError) -> SettleError {
-        self.failed(&error);
-        SettleError::Memory(error)
+    fn settlement(&self, settlement: Result<Settlement, MemoryError>) -> Result<(), SettleError> {
+        match settlement {
+            Ok(Settlement::Taken) => Ok(()),
+            Ok(Settlement::Unknown) => Err(SettleError::NotFound),
+            Ok(Settlement::Refused(refusal)) => Err(SettleError::Refused(refusal)),
+            Err(error) => {
+                self.failed(&error);
+                Err(SettleError::Memory(error))
+            }
+        }
     }
 
     fn failed(&self, error: &MemoryError) {
@@ -235,20 +252,27 @@ fn decision(
     verdict: &Verdict,
     now: Timestamp,
 ) -> Decision {
+    let (user, login) = (context.user, login(context));
+    let settled = |result| Decision::Settled(Settled { user, client, result, login });
     match verdict.action {
-        Action::Deny => return Decision::Settled(Settled { client, result: LoginResult::Failure }),
-        Action::Allow if teaches_at_once(loaded, verdict) => {
-            return Decision::Settled(Settled { client, result: LoginResult::Success });
-        }
+        Action::Deny => return settled(LoginResult::Failure),
+        Action::Allow if teaches_at_once(loaded, verdict) => return settled(LoginResult::Success),
         Action::Allow | Action::Challenge | Action::VerifyEmail => {}
     }
     let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
+    let demanded = verdict.action.demands_mfa();
     Decision::Pending(Box::new(Pending {
-        user: context.user,
+        user,
         client,
-        login: login(context),
+        login,
+        first_factor: context.first_factor,
         offered: verdict.offered,
-        teaches_with_factor_only: verdict.confidence == Confidence::Low,
+        demanded,
+        teaches: match (verdict.strength, verdict.confidence) {
+            (Strength::PhishingResistant, _) if demanded => Teaches::WithPhishingResistantFactor,
+            (_, Confidence::Low) => Teaches::WithFactor,
+            (_, Confidence::Medium | Confidence::High | Confidence::Neutral) => Teaches::Always,
+        },
         expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
     }))
 }
@@ -259,22 +283,44 @@ fn login(context: &LoginContext<'_>) -> Login {
         time: context.time,
         device: context.device,
         agent: context.agent,
+        address: context.address.tag,
         network: context.address.network,
         asn: context.address.asn,
+        country: context.country,
         place: valid_place(context),
-        factor_passed: context.first_factor == FirstFactor::Passkey,
+        is_anonymous: context.address.kinds.is_anonymizer(),
+        proof: Proof::of(context.first_factor, None),
     }
 }
 
-/// A relay, a VPN or a data centre is no place where a user is.
+/// A relay, a VPN, a data centre or a ground station is no place where a user is.
 fn valid_place(context: &LoginContext<'_>) -> Option<Place> {
-    let elsewhere = matches!(
-        &context.address.lists,
-        ListFinding::Listed(hit) if matches!(hit.category, Category::Anonymizer | Category::Datacenter)
-    );
+    let kinds = context.address.kinds;
+    let elsewhere = kinds.is_anonymizer() || kinds.has(NetworkKind::Hosting) || kinds.has(NetworkKind::Satellite);
     match context.location {
         Location::Known(place) if !elsewhere => Some(place),
         Location::Known(_) | Location::Missing | Location::Unusable | Location::Failed => None,
+    }
+}
+
+fn country(location: Location) -> Option<crate::units::CountryCode> {
+    match location {
+        Location::Known(place) => place.country,
+        Location::Missing | Location::Unusable | Location::Failed => None,
+    }
+}
+
+fn kinds(lists: &ListFinding) -> NetworkKinds {
+    match lists {
+        ListFinding::Listed(hit) if hit.category == Category::Anonymizer => {
+            NetworkKinds::NONE.with(NetworkKind::Anonymizer)
+        }
+        ListFinding::Listed(hit) if hit.category == Category::Datacenter => {
+            NetworkKinds::NONE.with(NetworkKind::Hosting)
+        }
+        ListFinding::Listed(_) | ListFinding::Allowed { .. } | ListFinding::Clean | ListFinding::Stale(_) => {
+            NetworkKinds::NONE
+        }
     }
 }
 

@@ -107,6 +107,8 @@ pub enum Route {
     Score,
     /// `/v1/decisions/{id}/outcome`
     Outcome,
+    /// `/v1/decisions/{id}/feedback`
+    Feedback,
     /// `/v1/import`
     Import,
     /// Health, readiness and metrics.
@@ -116,12 +118,13 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 5] = [Self::Score, Self::Outcome, Self::Import, Self::Admin, Self::Unknown];
+    const ALL: [Self; 6] = [Self::Score, Self::Outcome, Self::Feedback, Self::Import, Self::Admin, Self::Unknown];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Score => "score",
             Self::Outcome => "outcome",
+            Self::Feedback => "feedback",
             Self::Import => "import",
             Self::Admin => "admin",
             Self::Unknown => "unknown",

@@ -2,7 +2,7 @@
 
 use crate::support::{SplitMix, now};
 use askance::clock::{Clock, Timestamp};
-use askance::history::{Login, UserHistory};
+use askance::history::{Lesson, Login, Proof, UserHistory};
 use askance::keyed_hash::{DeviceTag, HashKey, NetworkTag, UserKey};
 use askance::memory::volatile::Volatile;
 use askance::memory::{Memory, Settings};
@@ -14,7 +14,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let time = Clock.now();
     let mut history = UserHistory::default();
     for device in [1, 2] {
-        history.record(&login(device, time));
+        history.learn(&Lesson::Completed(login(device, time)));
     }
     let mut row = Vec::new();
     history.write_row(&mut row);
@@ -45,7 +45,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 }
 
 fn learn(memory: &Volatile, user: UserKey, login: Login) {
-    now(memory.visit(user, |_| ((), Some(login)))).unwrap_or_default();
+    now(memory.visit(user, |_| ((), Some(Lesson::Completed(login))))).unwrap_or_default();
 }
 
 fn login(device: u64, time: Timestamp) -> Login {
@@ -56,6 +56,9 @@ fn login(device: u64, time: Timestamp) -> Login {
         network: Some(NetworkTag(7)),
         asn: None,
         place: None,
-        factor_passed: false,
+        address: None,
+        country: None,
+        is_anonymous: false,
+        proof: Proof::FirstFactor,
     }
 }

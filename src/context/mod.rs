@@ -12,12 +12,14 @@ pub mod phone;
 
 use crate::clock::Timestamp;
 use crate::context::agent::Agent;
-use crate::context::ip_lists::ListFinding;
+use crate::context::ip_lists::{Hit, ListFinding};
+use crate::context::network::NetworkKinds;
 use crate::context::phone::Phone;
 use crate::event::{FactorSet, FirstFactor, Flow};
-use crate::keyed_hash::{DeviceTag, NetworkTag, UserKey};
+use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, UserKey};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// All that is known of one login when it is judged, but the user's history.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct LoginContext<'a> {
     pub address: Address<'a>,
     /// The place.
     pub location: Location,
+    /// The country, also where the place is too vague to use.
+    pub country: Option<CountryCode>,
     /// The number, parsed.
     pub phone: Phone,
     /// What the caller tells of the account.
@@ -53,20 +57,46 @@ pub struct Address<'a> {
     pub text: &'a str,
     /// `None` when that is no address.
     pub ip: Option<IpAddr>,
+    /// The user's tag of it.
+    pub tag: Option<AddressTag>,
     /// The user's tag of its /24 or /48.
     pub network: Option<NetworkTag>,
     /// Its autonomous system, where known.
     pub asn: Option<u32>,
     /// The name of that.
-    pub as_organization: Option<&'a str>,
+    pub as_organization: Option<Organization<'a>>,
     /// What the lists say.
     pub lists: ListFinding,
+    /// What the databases say that amounts to being on a list.
+    pub database: Option<Hit>,
+    /// What the network is used for, as far as lists and databases know.
+    pub kinds: NetworkKinds,
     /// 0 (a bot for certain) to 99, where an edge says.
     pub bot_score: Option<u8>,
     /// The edge knows this client as a crawler.
     pub verified_bot: bool,
     /// What an edge said was dropped, since the caller is not trusted with it.
     pub edge_ignored: bool,
+}
+
+/// The name of an autonomous system.
+#[derive(Debug, Clone)]
+pub enum Organization<'a> {
+    /// As the caller gave it.
+    Given(&'a str),
+    /// As a database has it.
+    Known(Arc<str>),
+}
+
+impl Organization<'_> {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Given(name) => name,
+            Self::Known(name) => name,
+        }
+    }
 }
 
 /// Where the client is, or why that is not known.

@@ -5,6 +5,8 @@ use std::fmt;
 /// A use that makes an address say little about its user, or about where the user is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkKind {
+    /// An anonymiser of a kind that is not told.
+    Anonymizer,
     /// A commercial or private VPN.
     Vpn,
     /// An open proxy.
@@ -29,7 +31,8 @@ impl NetworkKinds {
     /// Nothing is known.
     pub const NONE: Self = Self(0);
 
-    const ALL: [NetworkKind; 7] = [
+    const ALL: [NetworkKind; 8] = [
+        NetworkKind::Anonymizer,
         NetworkKind::Vpn,
         NetworkKind::PublicProxy,
         NetworkKind::ResidentialProxy,
@@ -69,7 +72,8 @@ impl NetworkKinds {
         Self::ALL.into_iter().any(|kind| {
             self.has(kind)
                 && match kind {
-                    NetworkKind::Vpn
+                    NetworkKind::Anonymizer
+                    | NetworkKind::Vpn
                     | NetworkKind::PublicProxy
                     | NetworkKind::ResidentialProxy
                     | NetworkKind::Tor
@@ -85,6 +89,7 @@ impl NetworkKind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Anonymizer => "anonymizer",
             Self::Vpn => "vpn",
             Self::PublicProxy => "public_proxy",
             Self::ResidentialProxy => "residential_proxy",

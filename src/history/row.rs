@@ -1,24 +1,27 @@
 //! The row: how a history is kept, in memory as on a disk. Little-endian, fixed-size entries behind a version byte.
 //!
 //! ```text
-//! version u8 | last_login_s u32 | place_confirmed_s u32 | devices u8 | agents u8 | networks u8 | places u8 | entries
-//! device  16: tag u64, usage          agent 14: family u32, major u16, usage        usage: last_s u32, days u32
-//! network 16: tag u32, asn u32, usage
+//! version u8 | last_login_s place_confirmed_s factor_passed_s unfinished_s fraud_labelled_s u32
+//! devices agents networks countries places marks u8 | entries
+//! device  14: tag u64, usage          agent   12: family u32, major u16, usage      usage: last_s u32, days u16
+//! network 14: tag u32, asn u32, usage country  8: code [u8; 2], usage
 //! place   35: time_s u32, latitude i32, longitude i32 (1e-7 °), radius_m u32, grain u8, country [u8; 2],
 //!             network u32, asn u32, device u64
+//! mark    17: kind u8, subject [u8; 8], marked_s u32, cleared_s u32
 //! ```
 //! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
 
+use super::reports::{MARKS_MAX, Mark, Subject};
 use super::{
-    AGENTS_MAX, Agent, AgentFamily, DEVICES_MAX, KnownAgent, KnownDevice, KnownNetwork, NETWORKS_MAX, PLACES_MAX,
-    Usage, UserHistory, ValidPlace,
+    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, KnownAgent, KnownCountry, KnownDevice, KnownNetwork,
+    NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
 };
 use crate::context::{Grain, Place};
-use crate::keyed_hash::{DeviceTag, NetworkTag};
+use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use std::fmt;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
 
@@ -38,9 +41,12 @@ impl UserHistory {
     /// Writes the row behind what `out` holds.
     pub fn write_row(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
-        out.extend_from_slice(&self.last_login_s.to_le_bytes());
-        out.extend_from_slice(&self.place_confirmed_s.to_le_bytes());
-        out.extend([self.devices.len(), self.agents.len(), self.networks.len(), self.places.len()].map(short));
+        let times_s =
+            [self.last_login_s, self.place_confirmed_s, self.factor_passed_s, self.unfinished_s, self.fraud_labelled_s];
+        out.extend(times_s.into_iter().flat_map(u32::to_le_bytes));
+        let (devices, agents, networks) = (self.devices.len(), self.agents.len(), self.networks.len());
+        let (countries, places, marks) = (self.countries.len(), self.places.len(), self.marks.len());
+        out.extend([devices, agents, networks, countries, places, marks].map(short));
         for device in &self.devices {
             out.extend_from_slice(&device.tag.0.to_le_bytes());
             write_usage(out, device.usage);
@@ -55,8 +61,15 @@ impl UserHistory {
             out.extend_from_slice(&network.asn.unwrap_or(0).to_le_bytes());
             write_usage(out, network.usage);
         }
+        for country in &self.countries {
+            out.extend_from_slice(&country.code.to_bytes());
+            write_usage(out, country.usage);
+        }
         for place in &self.places {
             write_place(out, place);
+        }
+        for mark in &self.marks {
+            write_mark(out, mark);
         }
     }
 
@@ -70,11 +83,20 @@ impl UserHistory {
         if reader.u8()? != VERSION {
             return Err(RowError);
         }
-        let mut history = Self { last_login_s: reader.u32()?, place_confirmed_s: reader.u32()?, ..Self::default() };
-        let [devices, agents, networks, places] = reader.take::<4>()?.map(usize::from);
-        if devices > DEVICES_MAX || agents > AGENTS_MAX || networks > NETWORKS_MAX || places > PLACES_MAX {
+        let mut history = Self {
+            last_login_s: reader.u32()?,
+            place_confirmed_s: reader.u32()?,
+            factor_passed_s: reader.u32()?,
+            unfinished_s: reader.u32()?,
+            fraud_labelled_s: reader.u32()?,
+            ..Self::default()
+        };
+        let counts = reader.take::<6>()?.map(usize::from);
+        let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
+        if counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
             return Err(RowError);
         }
+        let [devices, agents, networks, countries, places, marks] = counts;
         for _ in 0..devices {
             history.devices.push(KnownDevice { tag: DeviceTag(reader.u64()?), usage: reader.usage()? });
         }
@@ -86,8 +108,14 @@ impl UserHistory {
             let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
             history.networks.push(KnownNetwork { tag, asn, usage: reader.usage()? });
         }
+        for _ in 0..countries {
+            history.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
+        }
         for _ in 0..places {
             history.places.push(reader.place()?);
+        }
+        for _ in 0..marks {
+            history.marks.push(reader.mark()?);
         }
         if reader.0.is_empty() { Ok(history) } else { Err(RowError) }
     }
@@ -127,6 +155,26 @@ fn write_place(out: &mut Vec<u8>, visit: &ValidPlace) {
     out.extend_from_slice(&visit.network.map_or(0, |tag| tag.0).to_le_bytes());
     out.extend_from_slice(&visit.asn.unwrap_or(0).to_le_bytes());
     out.extend_from_slice(&visit.device.map_or(0, |tag| tag.0).to_le_bytes());
+}
+
+fn write_mark(out: &mut Vec<u8>, mark: &Mark) {
+    let (kind, subject) = match mark.subject {
+        Subject::Device(tag) => (0, tag.0.to_le_bytes()),
+        Subject::Address(tag) => (1, tag.0.to_le_bytes()),
+        Subject::Spot(at) => {
+            let ([a, b, c, d], [e, f, g, h]) =
+                (units(at.latitude()).to_le_bytes(), units(at.longitude()).to_le_bytes());
+            (2, [a, b, c, d, e, f, g, h])
+        }
+        Subject::Country(code) => {
+            let [a, b] = code.to_bytes();
+            (3, [a, b, 0, 0, 0, 0, 0, 0])
+        }
+    };
+    out.push(kind);
+    out.extend_from_slice(&subject);
+    out.extend_from_slice(&mark.marked_s.to_le_bytes());
+    out.extend_from_slice(&mark.cleared_s.to_le_bytes());
 }
 
 fn units(degrees: f64) -> i32 {
@@ -172,19 +220,42 @@ impl Reader<'_> {
     }
 
     fn usage(&mut self) -> Result<Usage, RowError> {
-        Ok(Usage { last_s: self.u32()?, days: self.u32()? })
+        Ok(Usage { last_s: self.u32()?, days: self.u16()? })
+    }
+
+    fn country(&mut self) -> Result<Option<CountryCode>, RowError> {
+        Ok(std::str::from_utf8(&self.take::<2>()?).ok().and_then(CountryCode::new))
+    }
+
+    fn coordinates(&mut self) -> Result<Coordinates, RowError> {
+        Coordinates::new(self.degrees()?, self.degrees()?).ok_or(RowError)
+    }
+
+    fn mark(&mut self) -> Result<Mark, RowError> {
+        let subject = match self.u8()? {
+            0 => Subject::Device(DeviceTag(self.u64()?)),
+            1 => Subject::Address(AddressTag(self.u64()?)),
+            2 => Subject::Spot(self.coordinates()?),
+            3 => {
+                let code = self.country()?.ok_or(RowError)?;
+                let _unused = self.take::<6>()?;
+                Subject::Country(code)
+            }
+            _ => return Err(RowError),
+        };
+        Ok(Mark { subject, marked_s: self.u32()?, cleared_s: self.u32()? })
     }
 
     fn place(&mut self) -> Result<ValidPlace, RowError> {
         let time_s = self.u32()?;
-        let at = Coordinates::new(self.degrees()?, self.degrees()?).ok_or(RowError)?;
+        let at = self.coordinates()?;
         let radius = Kilometres::new(f64::from(self.u32()?) / 1000.0).ok_or(RowError)?;
         let grain = match self.u8()? {
             0 => Grain::Country,
             1 => Grain::City,
             _ => return Err(RowError),
         };
-        let country = std::str::from_utf8(&self.take::<2>()?).ok().and_then(CountryCode::new);
+        let country = self.country()?;
         Ok(ValidPlace {
             time_s,
             place: Place { at, radius, grain, country },

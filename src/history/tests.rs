@@ -1,20 +1,13 @@
 use super::*;
-use crate::context::Grain;
-use crate::units::{Coordinates, Kilometres};
+use crate::context::{Grain, Location};
+use crate::keyed_hash::AddressTag;
+use crate::units::Kilometres;
 use proptest::prelude::*;
 
 const NOW_S: u32 = 1_790_000_000;
 
 fn login(time_s: u32) -> Login {
-    Login {
-        time: Timestamp::from_unix_s(time_s),
-        device: None,
-        agent: None,
-        network: None,
-        asn: None,
-        place: None,
-        factor_passed: false,
-    }
+    Login::bare(time_s)
 }
 
 fn place(latitude: f64, longitude: f64) -> Option<Place> {
@@ -84,8 +77,137 @@ fn the_last_places_are_kept_and_one_spot_is_one_place() {
 fn a_confirmed_place_hides_the_older_ones() {
     let mut history = UserHistory::default();
     history.record(&Login { place: place(0.0, 20.0), ..login(NOW_S - 1800) });
-    history.record(&Login { place: place(0.0, 0.0), factor_passed: true, ..login(NOW_S - 600) });
+    history.record(&Login { place: place(0.0, 0.0), proof: Proof::Factor, ..login(NOW_S - 600) });
     assert_eq!(history.places(Timestamp::from_unix_s(NOW_S), 90).count(), 1);
+}
+
+#[test]
+fn the_largest_row_has_a_thousand_bytes() {
+    let mut history = UserHistory::default();
+    let mut letters = (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').map(move |b| [a, b]));
+    for number in 0..60_u32 {
+        let code = letters.next().and_then(|code| CountryCode::new(str::from_utf8(&code).ok()?));
+        let all = Login {
+            device: Some(DeviceTag(number.into())),
+            agent: Some(Agent { family: AgentFamily::from_bits(number), major: 1 }),
+            address: Some(AddressTag(number.into())),
+            network: Some(NetworkTag(number)),
+            asn: Some(number + 1),
+            country: code,
+            place: place(f64::from(number), 0.0),
+            ..login(NOW_S + number)
+        };
+        history.learn(&Lesson::Fraud { login: all, labelled: all.time });
+        history.learn(&Lesson::Completed(all));
+    }
+    let mut row = Vec::new();
+    history.write_row(&mut row);
+    assert_eq!(history.marks.len(), reports::MARKS_MAX);
+    assert_eq!(row.len(), 999);
+}
+
+fn traces(device: u64, address: u64, place: Option<Place>) -> Traces {
+    let location = place.map_or(Location::Missing, Location::Known);
+    Traces { device: Some(DeviceTag(device)), address: Some(AddressTag(address)), location }
+}
+
+fn used(time_s: u32, device: u64, address: u64, place: Option<Place>) -> Login {
+    let (device, address) = (Some(DeviceTag(device)), Some(AddressTag(address)));
+    Login { device, address, place, ..login(time_s) }
+}
+
+#[test]
+fn fraud_marks_device_address_and_place_until_a_strong_login_uses_them() {
+    let (home, abroad) = (place(48.8, 2.3), place(40.4, -3.7));
+    let mut history = UserHistory::default();
+    history.record(&used(NOW_S - 86_400, 1, 1, home));
+    let fraud = used(NOW_S, 2, 2, abroad);
+    history.record(&fraud);
+    history.learn(&Lesson::Fraud { login: fraud, labelled: Timestamp::from_unix_s(NOW_S + 60) });
+    let now = Timestamp::from_unix_s(NOW_S);
+    assert!(!history.knows_device(DeviceTag(2), now, 30) && history.knows_device(DeviceTag(1), now, 30));
+    assert_eq!(history.places(now, 90).count(), 1, "the place is forgotten");
+    for (traces, expected) in [
+        (traces(1, 1, home), false),
+        (traces(2, 1, home), true),
+        (traces(1, 2, home), true),
+        (traces(1, 1, abroad), true),
+        (traces(1, 1, place(40.5, -3.7)), true),
+    ] {
+        assert_eq!(history.is_reported(&traces), expected, "{traces:?}");
+    }
+    let answered = |proof| Lesson::Completed(Login { proof, ..used(NOW_S + 1, 2, 1, home) });
+    history.learn(&answered(Proof::Factor));
+    assert!(history.is_reported(&traces(2, 1, home)), "a code is no strong login");
+    history.learn(&answered(Proof::Strong));
+    assert!(!history.is_reported(&traces(2, 1, home)));
+    assert!(history.is_reported(&traces(1, 2, home)), "what the strong login did not use stays marked");
+    history.learn(&Lesson::Legitimate { login: fraud, by_operator: false });
+    assert!(history.is_reported(&traces(1, 2, home)));
+    history.learn(&Lesson::Legitimate { login: fraud, by_operator: true });
+    assert!(!history.is_reported(&traces(1, 2, home)) && !history.is_reported(&traces(1, 1, abroad)));
+    history.learn(&Lesson::Fraud { login: fraud, labelled: Timestamp::from_unix_s(NOW_S + 90) });
+    assert!(history.is_reported(&traces(2, 1, home)), "said again, it stands again");
+}
+
+#[test]
+fn a_country_is_marked_only_where_the_user_is_a_stranger() {
+    let of = |code: &str| {
+        let (at, radius) = (Coordinates::new(54.0, -2.0)?, Kilometres::new(500.0)?);
+        Some(Place { at, radius, grain: Grain::Country, country: CountryCode::new(code) })
+    };
+    let login = |age_s, code: &str| Login { country: CountryCode::new(code), ..used(NOW_S - age_s, 9, 9, of(code)) };
+    let mut history = UserHistory::default();
+    history.record(&login(2 * 86_400, "GB"));
+    for code in ["GB", "RU"] {
+        history.learn(&Lesson::Fraud { login: login(0, code), labelled: Timestamp::from_unix_s(NOW_S) });
+    }
+    assert!(!history.is_reported(&traces(1, 1, of("GB"))), "the user's own country");
+    assert!(history.is_reported(&traces(1, 1, of("RU"))));
+    let now = Timestamp::from_unix_s(NOW_S);
+    assert!(history.knows_country(CountryCode::new("GB").unwrap(), now, 180));
+}
+
+#[test]
+fn an_unmet_demand_counts_until_a_factor_is_passed() {
+    let mut history = UserHistory::default();
+    history.learn(&Lesson::Unfinished(Timestamp::from_unix_s(NOW_S)));
+    let counts = |history: &UserHistory, later_s| {
+        history.has_unfinished_challenge(Timestamp::from_unix_s(NOW_S + later_s), 86_400)
+    };
+    assert!(counts(&history, 86_400) && !counts(&history, 86_401));
+    history.learn(&Lesson::Completed(login(NOW_S + 5)));
+    assert!(counts(&history, 10), "a password proves nothing");
+    history.learn(&Lesson::Completed(Login { proof: Proof::Factor, ..login(NOW_S + 6) }));
+    assert!(!counts(&history, 10));
+    history.learn(&Lesson::Unfinished(Timestamp::from_unix_s(NOW_S + 2)));
+    assert!(!counts(&history, 10), "one that began before, and expires late");
+}
+
+#[test]
+fn remembered_browsers_are_distrusted_from_a_label_to_a_factor() {
+    let mut history = UserHistory::default();
+    let fraud = used(NOW_S, 1, 1, None);
+    history.learn(&Lesson::Completed(Login { proof: Proof::Factor, ..fraud }));
+    history.learn(&Lesson::Fraud { login: fraud, labelled: Timestamp::from_unix_s(NOW_S + 60) });
+    assert!(history.distrusts_remembered_browsers());
+    history.learn(&Lesson::Completed(Login { proof: Proof::Factor, ..login(NOW_S + 61) }));
+    assert!(!history.distrusts_remembered_browsers());
+}
+
+#[test]
+fn a_country_is_the_users_unless_an_anonymiser_stands_there_and_no_factor_was_passed() {
+    let gb = CountryCode::new("GB");
+    let hidden = Login { country: gb, is_anonymous: true, ..login(NOW_S) };
+    let knows = |history: &UserHistory, later_days: u32| {
+        let now = Timestamp::from_unix_s(NOW_S + later_days * 86_400);
+        gb.is_some_and(|code| history.knows_country(code, now, 180))
+    };
+    let mut history = UserHistory::default();
+    history.record(&hidden);
+    assert!(!knows(&history, 0) && !history.knows_countries());
+    history.record(&Login { proof: Proof::Factor, ..hidden });
+    assert!(knows(&history, 180) && !knows(&history, 181));
 }
 
 #[test]
@@ -109,13 +231,14 @@ fn a_usual_user_takes_160_bytes() {
             device: Some(DeviceTag(tag)),
             agent: chrome(131),
             network: Some(NetworkTag(u32::try_from(tag).unwrap_or(0))),
+            country: CountryCode::new("GB"),
             place: place(51.5, -0.1),
             ..login(NOW_S)
         });
     }
     let mut row = Vec::new();
     history.write_row(&mut row);
-    assert!(row.len() <= 160, "{} bytes for 2 devices, 2 networks, 1 place", row.len());
+    assert!(row.len() <= 160, "{} bytes for 2 devices, 2 networks, 1 country, 1 place", row.len());
 }
 
 fn any_login() -> impl Strategy<Value = Login> {
@@ -126,7 +249,8 @@ fn any_login() -> impl Strategy<Value = Login> {
             network: Some(NetworkTag(network + 1)),
             asn: Some(64_500 + network % 3),
             place: place(f64::from(spot) * 10.0, 0.0),
-            factor_passed,
+            country: CountryCode::new(["GB", "FR", "JP"][usize::try_from(spot).unwrap_or(0) % 3]),
+            proof: if factor_passed { Proof::Factor } else { Proof::FirstFactor },
             ..login(NOW_S - day * 86_400)
         },
     )
@@ -142,11 +266,20 @@ fn usual_login() -> impl Strategy<Value = Login> {
     })
 }
 
+fn any_lesson() -> impl Strategy<Value = Lesson> {
+    (any_login(), 0..8_u8).prop_map(|(login, kind)| match kind {
+        0 => Lesson::Unfinished(login.time),
+        1 => Lesson::Fraud { login, labelled: login.time },
+        2 => Lesson::Legitimate { login, by_operator: true },
+        _ => Lesson::Completed(login),
+    })
+}
+
 proptest! {
     #[test]
-    fn bounded_and_the_row_reads_back(logins in prop::collection::vec(any_login(), 0..80)) {
+    fn bounded_and_the_row_reads_back(lessons in prop::collection::vec(any_lesson(), 0..120)) {
         let mut history = UserHistory::default();
-        logins.iter().for_each(|login| history.record(login));
+        lessons.iter().for_each(|lesson| history.learn(lesson));
         let mut row = Vec::new();
         history.write_row(&mut row);
         prop_assert!(row.len() <= 1000, "{} bytes", row.len());
@@ -175,6 +308,7 @@ proptest! {
 fn sorted(mut history: UserHistory) -> UserHistory {
     history.devices.sort_by_key(|known| known.tag.0);
     history.networks.sort_by_key(|known| known.tag.0);
+    history.countries.sort_by_key(|known| known.code.to_bytes());
     history.places.sort_by_key(ValidPlace::rank);
     history
 }

@@ -8,9 +8,9 @@ pub mod volatile;
 
 use crate::bounded::Bounded;
 use crate::clock::Timestamp;
-use crate::history::{Login, RowError, UserHistory};
+use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
-use decisions::{Decision, DecisionId, Report, Settlement};
+use decisions::{Decision, DecisionId, Feedback, Report, Settlement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
@@ -27,7 +27,7 @@ pub struct Settings {
     pub pending_ttl_s: Bounded<1, 86_400>,
     /// Decisions that may wait at a time, about 250 bytes each.
     pub pending_max: Bounded<16, 10_000_000>,
-    /// Settled decisions that are kept, 32 bytes each; a repeated outcome searches a sixteenth of them.
+    /// Settled decisions that are kept, about 200 bytes each; a repeated outcome searches a sixteenth of them.
     pub decisions_max: Bounded<16, 1_000_000>,
     /// Users that are remembered, about 250 bytes each.
     pub users_max: Bounded<16, 1_000_000_000>,
@@ -75,7 +75,7 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     fn visit<T: Send>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
     ) -> impl Future<Output = Result<T, MemoryError>> + Send;
 
     /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
@@ -90,11 +90,11 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         has_history: bool,
     ) -> impl Future<Output = Result<(), MemoryError>> + Send;
 
-    /// Takes the outcome of a decision.
+    /// Takes the outcome of a decision, and learns what it teaches.
     ///
     /// # Errors
     ///
-    /// The decision cannot be had, or its outcome cannot be kept.
+    /// The decision cannot be had, or its outcome cannot be learnt: it waits on as before.
     fn settle(
         &self,
         id: DecisionId,
@@ -102,7 +102,20 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         report: Report,
     ) -> impl Future<Output = Result<Settlement, MemoryError>> + Send;
 
-    /// Forgets what has expired and what is over the bounds; called once a second, off the path of logins.
+    /// Takes what somebody says of a decision afterwards, and learns what it teaches.
+    ///
+    /// # Errors
+    ///
+    /// The decision cannot be had, or the label cannot be learnt.
+    fn label(
+        &self,
+        id: DecisionId,
+        now: Timestamp,
+        feedback: Feedback,
+    ) -> impl Future<Output = Result<Settlement, MemoryError>> + Send;
+
+    /// Forgets what has expired and what is over the bounds, and learns that demands were left unmet; called once a
+    /// second, off the path of logins.
     fn sweep(&self, now: Timestamp);
 
     /// Users remembered, and decisions that wait.

@@ -2,10 +2,10 @@
 //!
 //! Owns the map of histories. Guards of the map stay in this file, and its functions await nothing.
 
-use super::decisions::{Decision, DecisionId, Decisions, Report, Settlement};
+use super::decisions::{Decision, DecisionId, Decisions, Feedback, Report, Settlement};
 use super::{Counts, Memory, MemoryError, Settings};
 use crate::clock::Timestamp;
-use crate::history::{Login, UserHistory};
+use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::UserKey;
 use dashmap::DashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -35,29 +35,31 @@ impl Volatile {
     fn judge<T>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>),
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, MemoryError> {
-        let (answer, login) = if let Some(mut row) = self.users.get_mut(&user) {
+        let (answer, lesson) = if let Some(mut row) = self.users.get_mut(&user) {
             let mut history = UserHistory::read_row(&row)?;
-            let (answer, login) = judge(Some(&history));
-            if let Some(login) = &login {
-                history.record(login);
+            let (answer, lesson) = judge(Some(&history));
+            if let Some(lesson) = &lesson {
+                history.learn(lesson);
                 write(&mut row, &history);
             }
             return Ok(answer);
         } else {
             judge(None)
         };
-        if let Some(login) = login
-            && self.has_room()
-        {
+        if let Some(lesson) = lesson.filter(|lesson| lesson.begins_a_history() && self.has_room()) {
             // Another login of the same user may have come first: merge, never overwrite.
             let mut row = self.users.entry(user).or_default();
             let mut history = if row.is_empty() { UserHistory::default() } else { UserHistory::read_row(&row)? };
-            history.record(&login);
+            history.learn(&lesson);
             write(&mut row, &history);
         }
         Ok(answer)
+    }
+
+    fn learn(&self, user: UserKey, lesson: &Lesson) -> Result<(), MemoryError> {
+        self.judge(user, |_| ((), Some(*lesson)))
     }
 
     /// The sweep makes room at `users_max`; between two sweeps an eighth more may come, and no more than that.
@@ -99,7 +101,7 @@ impl Memory for Volatile {
     async fn visit<T: Send>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
     ) -> Result<T, MemoryError> {
         self.judge(user, judge)
     }
@@ -110,11 +112,18 @@ impl Memory for Volatile {
     }
 
     async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
-        Ok(self.decisions.settle(id, now, report))
+        self.decisions.settle(id, now, report, |user, lesson| self.learn(user, lesson))
+    }
+
+    async fn label(&self, id: DecisionId, now: Timestamp, feedback: Feedback) -> Result<Settlement, MemoryError> {
+        self.decisions.label(id, now, feedback, |user, lesson| self.learn(user, lesson))
     }
 
     fn sweep(&self, now: Timestamp) {
-        self.decisions.sweep(now);
+        for (user, lesson) in self.decisions.sweep(now) {
+            // A damaged row is told by the next login, which it costs a factor.
+            let _damaged = self.learn(user, &lesson);
+        }
         self.forget_oldest();
     }
 
@@ -146,24 +155,17 @@ impl Hasher for KeyIsHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Login;
     use crate::keyed_hash::{DeviceTag, HashKey};
 
     const NOW_S: u32 = 1_790_000_000;
 
     fn login(time_s: u32, device: u64) -> Login {
-        Login {
-            time: Timestamp::from_unix_s(time_s),
-            device: Some(DeviceTag(device)),
-            agent: None,
-            network: None,
-            asn: None,
-            place: None,
-            factor_passed: false,
-        }
+        Login { device: Some(DeviceTag(device)), ..Login::bare(time_s) }
     }
 
     fn learn(memory: &Volatile, user: UserKey, login: Login) {
-        assert!(memory.judge(user, |_| ((), Some(login))).is_ok());
+        assert!(memory.learn(user, &Lesson::Completed(login)).is_ok());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The pipeline over a memory that can be made to fail, and properties of the whole judgement.
 
 use super::*;
-use crate::event::{Edge, Factor, FactorSet, Flow, User};
+use crate::event::{Edge, Factor, FactorSet, FirstFactor, Flow, User};
 use crate::history::UserHistory;
+use crate::keyed_hash::UserKey;
 use crate::memory::volatile::Volatile;
 use crate::memory::{Counts, Settings};
 use crate::signals::Code;
@@ -32,7 +33,7 @@ impl Memory for Faulty {
     async fn visit<T: Send>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Login>) + Send,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
     ) -> Result<T, MemoryError> {
         self.check()?;
         self.memory.visit(user, judge).await
@@ -46,6 +47,11 @@ impl Memory for Faulty {
     async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
         self.check()?;
         self.memory.settle(id, now, report).await
+    }
+
+    async fn label(&self, id: DecisionId, now: Timestamp, feedback: Feedback) -> Result<Settlement, MemoryError> {
+        self.check()?;
+        self.memory.label(id, now, feedback).await
     }
 
     fn sweep(&self, now: Timestamp) {

@@ -1,4 +1,5 @@
-//! The main listener: `POST /v1/score`, `POST /v1/decisions/{id}/outcome`, `POST /v1/import`.
+//! The main listener: `POST /v1/score`, `POST /v1/decisions/{id}/outcome`, `POST /v1/decisions/{id}/feedback`,
+//! `POST /v1/import`.
 
 use super::auth::{Access, Caller, Scope};
 use super::body;
@@ -7,15 +8,15 @@ use super::limits::InFlight;
 use super::wire::answer;
 use super::wire::import::Summary;
 use super::wire::login::{LoginBody, Reception};
-use super::wire::outcome::OutcomeBody;
+use super::wire::outcome::{FeedbackBody, OutcomeBody};
 use super::wire::{self, Object};
 use super::{Answer, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::memory::Memory;
-use crate::memory::decisions::{DecisionId, IdSource, LoginResult, Refusal, Report};
+use crate::memory::decisions::{DecisionId, Feedback, IdSource, LoginResult, Refusal, Report};
 use crate::pipeline::{Pipeline, SettleError};
 use crate::telemetry::{Meters, Route};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
@@ -93,6 +94,7 @@ impl<M: Memory> Service<M> {
         match route {
             Path::Score => self.score(caller, &head.headers, body).await,
             Path::Outcome(id) => self.outcome(caller, id, &head.headers, body).await,
+            Path::Feedback(id) => self.feedback(caller, id, &head.headers, body).await,
             Path::Import => self.import(caller, &head.headers, body).await,
             Path::Unknown => Err(Failure::NotFound),
         }
@@ -100,9 +102,8 @@ impl<M: Memory> Service<M> {
 
     async fn score(&self, caller: Caller<'_>, headers: &HeaderMap, body: Incoming) -> Result<Answer, Failure> {
         caller.needs(Scope::Score)?;
-        has_type(headers, JSON)?;
         let minimal = prefers_minimal(headers);
-        let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
+        let body = self.json_body(headers, body).await?;
         let Object(login): Object<LoginBody<'_>> = wire::parse(&body)?;
         caller.may_act_for(login.tenant())?;
         let now = self.clock.now();
@@ -122,25 +123,36 @@ impl<M: Memory> Service<M> {
         body: Incoming,
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::Score)?;
-        has_type(headers, JSON)?;
-        let body = body::read(body, self.body_bytes_max, self.request_timeout).await?;
+        let body = self.json_body(headers, body).await?;
         let Object(outcome): Object<OutcomeBody> = wire::parse(&body)?;
         let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
         let factor = outcome.factor.map(|factor| factor.0);
         let report = Report { client: caller.tag(), result: outcome.result.0, factor };
-        let settled = self.pipeline.settle(id, report).await;
-        settled.map(|()| no_content()).map_err(|error| match error {
-            SettleError::NotFound => Failure::DecisionNotFound,
-            SettleError::Memory(_) => Failure::MemoryUnavailable,
-            SettleError::Refused(Refusal::OtherClient) => Failure::OtherClient,
-            SettleError::Refused(Refusal::AlreadySettled) => Failure::AlreadySettled,
-            SettleError::Refused(Refusal::FactorMissing) => {
-                Failure::invalid("factor", "success of a challenge needs the factor that was passed")
-            }
-            SettleError::Refused(Refusal::FactorNotOffered) => {
-                Failure::invalid("factor", "this factor was not offered")
-            }
-        })
+        self.pipeline.settle(id, report).await.map(|()| no_content()).map_err(|error| settle_failure(&error))
+    }
+
+    /// An operator is who has the scope `admin`.
+    async fn feedback(
+        &self,
+        caller: Caller<'_>,
+        id: &str,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Answer, Failure> {
+        let by_operator = caller.needs(Scope::Admin).is_ok();
+        if !by_operator {
+            caller.needs(Scope::Score)?;
+        }
+        let body = self.json_body(headers, body).await?;
+        let Object(feedback): Object<FeedbackBody> = wire::parse(&body)?;
+        let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
+        let feedback = Feedback { client: caller.tag(), by_operator, label: feedback.label.0 };
+        self.pipeline.label(id, feedback).await.map(|()| no_content()).map_err(|error| settle_failure(&error))
+    }
+
+    async fn json_body(&self, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Failure> {
+        has_type(headers, JSON)?;
+        body::read(body, self.body_bytes_max, self.request_timeout).await
     }
 
     /// Takes lines as they come. What was recorded before a connection broke stays; sending the file again changes
@@ -208,11 +220,26 @@ impl<M: Memory> Service<M> {
     }
 }
 
+fn settle_failure(error: &SettleError) -> Failure {
+    match error {
+        SettleError::NotFound => Failure::DecisionNotFound,
+        SettleError::Memory(_) => Failure::MemoryUnavailable,
+        SettleError::Refused(Refusal::OtherClient) => Failure::OtherClient,
+        SettleError::Refused(Refusal::AlreadySettled) => Failure::AlreadySettled,
+        SettleError::Refused(Refusal::NotCompleted) => Failure::NotCompleted,
+        SettleError::Refused(Refusal::FactorMissing) => {
+            Failure::invalid("factor", "success of a challenge needs the factor that was passed")
+        }
+        SettleError::Refused(Refusal::FactorNotOffered) => Failure::invalid("factor", "this factor was not offered"),
+    }
+}
+
 /// What a path asks for.
 #[derive(Debug)]
 enum Path<'a> {
     Score,
     Outcome(&'a str),
+    Feedback(&'a str),
     Import,
     Unknown,
 }
@@ -222,6 +249,7 @@ impl Path<'_> {
         match self {
             Self::Score => Route::Score,
             Self::Outcome(_) => Route::Outcome,
+            Self::Feedback(_) => Route::Feedback,
             Self::Import => Route::Import,
             Self::Unknown => Route::Unknown,
         }
@@ -232,11 +260,11 @@ fn route(path: &str) -> Path<'_> {
     match path {
         "/v1/score" => Path::Score,
         "/v1/import" => Path::Import,
-        path => path
-            .strip_prefix("/v1/decisions/")
-            .and_then(|rest| rest.strip_suffix("/outcome"))
-            .filter(|id| !id.is_empty() && !id.contains('/'))
-            .map_or(Path::Unknown, Path::Outcome),
+        path => match path.strip_prefix("/v1/decisions/").and_then(|rest| rest.split_once('/')) {
+            Some((id, "outcome")) if !id.is_empty() => Path::Outcome(id),
+            Some((id, "feedback")) if !id.is_empty() => Path::Feedback(id),
+            Some(_) | None => Path::Unknown,
+        },
     }
 }
 
@@ -279,7 +307,7 @@ pub(super) fn json(body: &impl Serialize) -> Answer {
 }
 
 fn answer_of(json: Vec<u8>) -> Answer {
-    let mut answer = Response::new(bytes::Bytes::from(json).into());
+    let mut answer = Response::new(Bytes::from(json).into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     answer
 }

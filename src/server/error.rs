@@ -29,6 +29,7 @@ pub(super) enum Failure {
     DecisionNotFound,
     OtherClient,
     AlreadySettled,
+    NotCompleted,
     MemoryUnavailable,
 }
 
@@ -63,9 +64,11 @@ impl Failure {
         match self {
             Self::MalformedJson(_) | Self::Truncated => StatusCode::BAD_REQUEST,
             Self::KeyInvalid => StatusCode::UNAUTHORIZED,
-            Self::ScopeMissing { .. } | Self::Tenant | Self::NotLocal { .. } | Self::OtherClient => {
-                StatusCode::FORBIDDEN
-            }
+            Self::ScopeMissing { .. }
+            | Self::Tenant
+            | Self::NotLocal { .. }
+            | Self::OtherClient
+            | Self::NotCompleted => StatusCode::FORBIDDEN,
             Self::NotFound | Self::DecisionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -98,6 +101,7 @@ impl Failure {
             Self::DecisionNotFound => "decision.not_found",
             Self::OtherClient => "decision.other_client",
             Self::AlreadySettled => "decision.already_settled",
+            Self::NotCompleted => "decision.not_completed",
             Self::MemoryUnavailable => "memory.unavailable",
         }
     }
@@ -123,7 +127,8 @@ impl Failure {
             Self::NoEndUser => "flow client_credentials has no end user to judge".into(),
             Self::TimeOutOfRange => "time is too far from the server's clock".into(),
             Self::DecisionNotFound => "there is no such decision, or its time has passed".into(),
-            Self::OtherClient => "only the client that scored a login may tell its outcome".into(),
+            Self::OtherClient => "only the client that scored a login may tell its outcome, or label it".into(),
+            Self::NotCompleted => "only the scope admin may call a login legitimate that was not completed".into(),
             Self::AlreadySettled => "another outcome was reported before".into(),
             Self::MemoryUnavailable => "memory does not answer".into(),
         }
@@ -150,6 +155,7 @@ impl Failure {
             | Self::DecisionNotFound
             | Self::OtherClient
             | Self::AlreadySettled
+            | Self::NotCompleted
             | Self::MemoryUnavailable => None,
         }
     }

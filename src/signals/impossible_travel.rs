@@ -13,7 +13,7 @@
 use super::{Assessment, Code, OnFailure, Recall};
 use crate::bounded::{Bounded, BoundedFloat};
 use crate::clock::Timestamp;
-use crate::context::ip_lists::{Category, ListFinding};
+use crate::context::network::NetworkKind;
 use crate::context::{Grain, Location, LoginContext, Place};
 use crate::geodesy::{GREAT_CIRCLE_ERROR, geodesic, great_circle};
 use crate::history::{PLACES_MAX, UserHistory, ValidPlace};
@@ -99,11 +99,16 @@ pub(super) fn assess(
     let neutral = |code| (Assessment::new(Confidence::Neutral, code), None);
     let history = match recall {
         Recall::Failed => return (Assessment::not_available(settings.on_failure), None),
-        Recall::Stranger => return neutral(Code::InitialLogin),
+        Recall::Stranger | Recall::Labelled(_) => return neutral(Code::InitialLogin),
         Recall::History(history) => history,
     };
-    if is_anonymiser(&context.address.lists) {
+    // UntrustedIP judges anonymisers; where they stand says nothing about the user.
+    if context.address.kinds.is_anonymizer() {
         return neutral(Code::AnonymousProxy);
+    }
+    if context.address.kinds.has(NetworkKind::Satellite) {
+        // A ground station stands where its operator put it, an ocean away from the aircraft.
+        return neutral(Code::UnknownLocation);
     }
     match context.location {
         Location::Failed => (Assessment::not_available(settings.on_failure), None),
@@ -111,11 +116,6 @@ pub(super) fn assess(
         Location::Unusable => neutral(Code::UnknownLocation),
         Location::Known(here) => compare(context, here, history, settings),
     }
-}
-
-/// UntrustedIP judges anonymisers; where they stand says nothing about the user.
-fn is_anonymiser(lists: &ListFinding) -> bool {
-    matches!(lists, ListFinding::Listed(hit) if hit.category == Category::Anonymizer)
 }
 
 fn compare(

@@ -5,8 +5,11 @@
 //! `assessment_not_available`, low unless the signal's `on_failure` says neutral.
 
 pub mod impossible_travel;
+pub mod inactivity;
+pub mod new_country;
 pub mod new_device;
 pub mod phone_number;
+pub mod reported;
 pub mod untrusted_ip;
 
 use crate::context::LoginContext;
@@ -32,6 +35,12 @@ pub struct Settings {
     pub untrusted_ip: untrusted_ip::Settings,
     /// Of PhoneNumber.
     pub phone_number: phone_number::Settings,
+    /// Of NewCountry.
+    pub new_country: new_country::Settings,
+    /// Of Inactivity.
+    pub inactivity: inactivity::Settings,
+    /// Of Reported.
+    pub reported: reported::Settings,
 }
 
 /// What a signal answers when it could not be computed.
@@ -52,8 +61,20 @@ pub enum Recall<'a> {
     History(&'a UserHistory),
     /// The user never completed a login.
     Stranger,
+    /// The user never completed a login, and this was labelled of one that was tried.
+    Labelled(&'a UserHistory),
     /// Memory could not be asked. A failure of ours.
     Failed,
+}
+
+impl<'a> From<Option<&'a UserHistory>> for Recall<'a> {
+    fn from(history: Option<&'a UserHistory>) -> Self {
+        match history {
+            None => Self::Stranger,
+            Some(history) if history.last_login().is_none() => Self::Labelled(history),
+            Some(history) => Self::History(history),
+        }
+    }
 }
 
 /// One signal's answer.
@@ -80,6 +101,12 @@ pub struct Assessments {
     pub untrusted_ip: Assessment,
     /// What kind of number is it? Never counted.
     pub phone_number: Assessment,
+    /// Has the user logged in from this country?
+    pub new_country: Assessment,
+    /// How long was the user away?
+    pub inactivity: Assessment,
+    /// Was any of this labelled fraud, or a demand left unmet?
+    pub reported: Assessment,
     /// The numbers behind ImpossibleTravel.
     pub travel: Option<Travel>,
 }
@@ -165,22 +192,41 @@ pub enum Code {
     PhoneNumberNotProvided,
     PhoneOk,
     RequiresVerification,
+    KnownCountry,
+    NewCountry,
+    Recent,
+    LongInactivity,
+    NotReported,
+    Reported,
+    UnfinishedChallenge,
     AssessmentNotAvailable,
 }
 
-/// The signals, by the names that Auth0 gave them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The signals: four by the names that Auth0 gave them, and ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is documented in its module")]
 pub enum Signal {
     NewDevice,
     ImpossibleTravel,
+    #[serde(rename = "UntrustedIP")]
     UntrustedIp,
     PhoneNumber,
+    NewCountry,
+    Inactivity,
+    Reported,
 }
 
 impl Signal {
     /// Every signal, in the order of answers.
-    pub const ALL: [Self; 4] = [Self::NewDevice, Self::ImpossibleTravel, Self::UntrustedIp, Self::PhoneNumber];
+    pub const ALL: [Self; 7] = [
+        Self::NewDevice,
+        Self::ImpossibleTravel,
+        Self::UntrustedIp,
+        Self::PhoneNumber,
+        Self::NewCountry,
+        Self::Inactivity,
+        Self::Reported,
+    ];
 
     /// The name that stands in answers and metrics.
     #[must_use]
@@ -190,6 +236,9 @@ impl Signal {
             Self::ImpossibleTravel => "ImpossibleTravel",
             Self::UntrustedIp => "UntrustedIP",
             Self::PhoneNumber => "PhoneNumber",
+            Self::NewCountry => "NewCountry",
+            Self::Inactivity => "Inactivity",
+            Self::Reported => "Reported",
         }
     }
 
@@ -232,6 +281,17 @@ impl Signal {
             Self::PhoneNumber => {
                 &[Code::PhoneNumberNotProvided, Code::PhoneOk, Code::RequiresVerification, Code::AssessmentNotAvailable]
             }
+            Self::NewCountry => &[
+                Code::KnownCountry,
+                Code::NewCountry,
+                Code::InitialLogin,
+                Code::MissingGeoip,
+                Code::AssessmentNotAvailable,
+            ],
+            Self::Inactivity => &[Code::Recent, Code::LongInactivity, Code::InitialLogin, Code::AssessmentNotAvailable],
+            Self::Reported => {
+                &[Code::NotReported, Code::Reported, Code::UnfinishedChallenge, Code::AssessmentNotAvailable]
+            }
         }
     }
 }
@@ -245,6 +305,9 @@ impl Assessments {
             Signal::ImpossibleTravel => &self.impossible_travel,
             Signal::UntrustedIp => &self.untrusted_ip,
             Signal::PhoneNumber => &self.phone_number,
+            Signal::NewCountry => &self.new_country,
+            Signal::Inactivity => &self.inactivity,
+            Signal::Reported => &self.reported,
         }
     }
 }
@@ -279,6 +342,13 @@ impl Code {
             Self::PhoneNumberNotProvided => "phone_number_not_provided",
             Self::PhoneOk => "ok",
             Self::RequiresVerification => "requires_verification",
+            Self::KnownCountry => "known_country",
+            Self::NewCountry => "new_country",
+            Self::Recent => "recent",
+            Self::LongInactivity => "long_inactivity",
+            Self::NotReported => "not_reported",
+            Self::Reported => "reported",
+            Self::UnfinishedChallenge => "unfinished_challenge",
             Self::AssessmentNotAvailable => "assessment_not_available",
         }
     }
@@ -328,6 +398,16 @@ pub fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Setting
             untrusted_ip::assess(&context.address, &settings.untrusted_ip)
         }),
         phone_number: guarded(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
+        new_country: guarded(settings.new_country.on_failure, || {
+            new_country::assess(context, recall, &settings.new_country)
+        }),
+        inactivity: guarded(settings.inactivity.on_failure, || {
+            inactivity::assess(context, recall, &settings.inactivity)
+        }),
+        reported: guarded(settings.reported.on_failure, || {
+            let device_window_days = settings.new_device.window_days.get();
+            reported::assess(context, recall, device_window_days, &settings.reported)
+        }),
         travel,
     }
 }

@@ -47,7 +47,7 @@ const ACCOUNT_AGE_MS_MAX: i64 = DAY_MS;
 pub(super) fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Settings) -> Assessment {
     match recall {
         Recall::Failed => Assessment::not_available(settings.on_failure),
-        Recall::Stranger => stranger(context, settings),
+        Recall::Stranger | Recall::Labelled(_) => stranger(context, settings),
         Recall::History(history) => returning(context, history, settings),
     }
 }

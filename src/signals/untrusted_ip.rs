@@ -10,7 +10,7 @@ use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 
 /// The tunables of UntrustedIP.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Networks (CIDR) and autonomous systems (`AS64500`) that the operator vouches for.
@@ -19,28 +19,75 @@ pub struct Settings {
     pub lists: Vec<ListSettings>,
     /// What a hit of each category is worth.
     pub category_confidence: CategoryConfidence,
+    /// What is judged by.
+    pub judges: Vec<Judged>,
     /// What a failure of ours answers.
     pub on_failure: OnFailure,
+}
+
+/// Something that UntrustedIP can judge by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// That there is an address at all.
+    Address,
+    /// The lists.
+    Lists,
+    /// The databases.
+    Databases,
+    /// What an edge says.
+    Edge,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            lists: Vec::new(),
+            category_confidence: CategoryConfidence::default(),
+            judges: vec![Judged::Address, Judged::Lists, Judged::Databases, Judged::Edge],
+            on_failure: OnFailure::default(),
+        }
+    }
 }
 
 /// An edge's score below this is a bot. **Source:** signals.md; the score is Cloudflare's, 1 to 99.
 const BOT_SCORE_MIN: u8 = 30;
 
 pub(super) fn assess(address: &Address<'_>, settings: &Settings) -> Assessment {
-    if address.ip.is_none() {
+    let judges = |judged| settings.judges.contains(&judged);
+    if address.ip.is_none() && judges(Judged::Address) {
         return Assessment::hard(Code::InvalidIpAddress);
     }
-    let listed = match &address.lists {
-        ListFinding::Allowed { by_network: true, matches } => return allowed(matches),
-        ListFinding::Listed(hit) => Some(listed(hit, settings)),
-        ListFinding::Allowed { by_network: false, .. } | ListFinding::Clean | ListFinding::Stale(_) => None,
-    };
-    match (listed, automated(address)) {
+    if let ListFinding::Allowed { by_network: true, matches } = &address.lists {
+        return allowed(matches);
+    }
+    let listed = worst_hit(address, settings).map(|hit| listed(hit, settings));
+    let automated = if judges(Judged::Edge) { automated(address) } else { None };
+    match (listed, automated) {
         (Some(listed), _) if listed.hard => listed,
         (_, Some(automated)) => automated,
         (Some(listed), None) => listed,
-        (None, None) => unlisted(&address.lists),
+        (None, None) => unlisted(address),
     }
+}
+
+/// The hit of a list or of a database, whichever is worth less confidence; the list's where both are worth the same. An
+/// autonomous system that the operator vouches for has neither.
+fn worst_hit<'a>(address: &'a Address<'_>, settings: &Settings) -> Option<&'a Hit> {
+    let (list, database) = match &address.lists {
+        ListFinding::Allowed { .. } => return None,
+        ListFinding::Listed(hit) => (Some(hit), address.database.as_ref()),
+        ListFinding::Clean | ListFinding::Stale(_) => (None, address.database.as_ref()),
+    };
+    let rank = |hit: &Hit| match settings.category_confidence.of(hit.category) {
+        Confidence::Low => 0,
+        Confidence::Medium => 1,
+        Confidence::High | Confidence::Neutral => 2,
+    };
+    let list = list.filter(|_| settings.judges.contains(&Judged::Lists));
+    let database = database.filter(|_| settings.judges.contains(&Judged::Databases));
+    list.into_iter().chain(database).min_by_key(|hit| rank(hit))
 }
 
 fn allowed(matches: &str) -> Assessment {
@@ -67,8 +114,9 @@ fn automated(address: &Address<'_>) -> Option<Assessment> {
         .then(|| Assessment::new(Confidence::Low, Code::Automated).with(Details::Automated { bot_score, verified_bot }))
 }
 
-fn unlisted(lists: &ListFinding) -> Assessment {
-    match lists {
+fn unlisted(address: &Address<'_>) -> Assessment {
+    match &address.lists {
+        _ if address.ip.is_none() => Assessment::new(Confidence::Neutral, Code::InvalidIpAddress),
         ListFinding::Allowed { matches, .. } => allowed(matches),
         ListFinding::Stale(source) => {
             let details = Details::Stale { source: source.clone() };

@@ -13,7 +13,7 @@ pub enum Aggregator {
     Strict,
     /// The mean of what is not neutral, high 2, medium 1, low 0: from 4/3 on high, up to 1/3 low.
     Auth0Mean,
-    /// Any low is low, else any medium is medium.
+    /// Any low is low, else any medium is medium; over the signals of `verdict.any_of`.
     Any,
 }
 
@@ -32,13 +32,15 @@ impl From<&Assessment> for Opinion {
     }
 }
 
-/// The overall confidence of NewDevice, ImpossibleTravel and UntrustedIP, in any order.
+/// The overall confidence of what is counted, in any order. Of the others only hard evidence counts, and only for
+/// `strict`.
 #[must_use]
-pub fn overall(aggregator: Aggregator, opinions: [Opinion; 3]) -> Confidence {
+pub fn overall(aggregator: Aggregator, counted: &[Opinion], others: &[Opinion]) -> Confidence {
     match aggregator {
-        Aggregator::Strict => strict(&opinions),
-        Aggregator::Auth0Mean => auth0_mean(&opinions),
-        Aggregator::Any => any(&opinions),
+        Aggregator::Strict if others.iter().any(|opinion| opinion.hard) => Confidence::Low,
+        Aggregator::Strict => strict(counted),
+        Aggregator::Auth0Mean => auth0_mean(counted),
+        Aggregator::Any => any(counted),
     }
 }
 

@@ -9,9 +9,11 @@ pub mod reasons;
 
 use crate::context::LoginContext;
 use crate::event::FactorSet;
-use crate::signals::{self, Assessments, Recall};
+use crate::history::UserHistory;
+use crate::signals::{self, Assessments, Recall, Signal};
 use crate::units::Confidence;
-use aggregate::Aggregator;
+use aggregate::{Aggregator, Opinion};
+use arrayvec::ArrayVec;
 use policy::ExemptFirstFactor;
 use reasons::Reason;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,30 @@ pub struct Settings {
     pub mode: Mode,
     /// First factors that are strong enough not to be followed by a second.
     pub exempt_first_factors: Vec<ExemptFirstFactor>,
+    /// What aggregator `any` counts.
+    pub any_of: AnyOf,
+}
+
+/// Signals that aggregator `any` counts: any but PhoneNumber, which never counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Signal>")]
+pub struct AnyOf(Vec<Signal>);
+
+impl TryFrom<Vec<Signal>> for AnyOf {
+    type Error = &'static str;
+
+    fn try_from(signals: Vec<Signal>) -> Result<Self, Self::Error> {
+        if signals.contains(&Signal::PhoneNumber) {
+            return Err("PhoneNumber is never part of the overall confidence");
+        }
+        Ok(Self(signals))
+    }
+}
+
+impl Default for AnyOf {
+    fn default() -> Self {
+        Self(Signal::ALL.into_iter().filter(|signal| *signal != Signal::PhoneNumber).collect())
+    }
 }
 
 impl Default for Settings {
@@ -37,6 +63,7 @@ impl Default for Settings {
             policy: Policy::default(),
             mode: Mode::default(),
             exempt_first_factors: vec![ExemptFirstFactor::Passkey],
+            any_of: AnyOf::default(),
         }
     }
 }
@@ -118,7 +145,7 @@ pub enum RememberedBrowser {
     Absent,
     /// It stands.
     Honoured,
-    /// It counts for nothing: confidence is low.
+    /// It counts for nothing: confidence is low, or a login of this user was labelled fraud.
     Ignored,
 }
 
@@ -188,6 +215,51 @@ impl Next {
     }
 }
 
+/// How strong a factor must be in order to prove anything here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strength {
+    /// Any factor will do.
+    Any,
+    /// The login looks as one through a phisher's proxy does, and whatever a user can type passes through that.
+    PhishingResistant,
+}
+
+impl Strength {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::PhishingResistant => "phishing_resistant",
+        }
+    }
+}
+
+/// What the verdict asks of the history beside the assessments.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    /// A fraud was labelled, and no factor passed since.
+    distrusts_remembered_browsers: bool,
+    /// The user never logged in from this autonomous system.
+    is_new_asn: bool,
+}
+
+impl Standing {
+    fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
+        let of = |history: &UserHistory, is_new_asn| Self {
+            distrusts_remembered_browsers: history.distrusts_remembered_browsers(),
+            is_new_asn,
+        };
+        match recall {
+            Recall::History(history) => of(history, context.address.asn.is_some_and(|asn| history.is_new_asn(asn))),
+            Recall::Labelled(history) => of(history, false),
+            Recall::Stranger => Self { distrusts_remembered_browsers: false, is_new_asn: false },
+            // Nobody can tell, so nothing is remembered.
+            Recall::Failed => Self { distrusts_remembered_browsers: true, is_new_asn: false },
+        }
+    }
+}
+
 /// The decision on one login.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -206,6 +278,8 @@ pub struct Verdict {
     pub remembered_browser: RememberedBrowser,
     /// The factors to offer, where one is demanded.
     pub offered: FactorSet,
+    /// How strong the factor must be in order to teach.
+    pub strength: Strength,
     /// What comes next, where a factor is demanded.
     pub next: Option<Next>,
     /// Whether the flow can ask the user.
@@ -222,17 +296,24 @@ pub fn assess(
     verdict_settings: &Settings,
 ) -> (Assessments, Verdict) {
     let assessments = signals::assess(context, recall, signal_settings);
-    let verdict = decide(context, &assessments, verdict_settings);
+    let verdict = decide(context, &assessments, Standing::new(context, recall), verdict_settings);
     (assessments, verdict)
 }
 
-/// Decides on one login.
-pub fn decide(context: &LoginContext<'_>, assessments: &Assessments, settings: &Settings) -> Verdict {
-    let confidence = aggregate::overall(
-        settings.aggregator,
-        [&assessments.new_device, &assessments.impossible_travel, &assessments.untrusted_ip].map(Into::into),
-    );
-    let ruling = policy::rule(context, assessments, confidence, settings);
+/// What `strict` and `auth0_mean` count; a matter of how Auth0 defined them.
+const COUNTED: [Signal; 3] = [Signal::NewDevice, Signal::ImpossibleTravel, Signal::UntrustedIp];
+
+fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing, settings: &Settings) -> Verdict {
+    let counted = match settings.aggregator {
+        Aggregator::Strict | Aggregator::Auth0Mean => &COUNTED[..],
+        Aggregator::Any => &settings.any_of.0,
+    };
+    let opinions = |is_counted: bool| -> ArrayVec<Opinion, { Signal::ALL.len() }> {
+        let signals = Signal::ALL.into_iter().filter(|signal| counted.contains(signal) == is_counted);
+        signals.filter(|signal| *signal != Signal::PhoneNumber).map(|signal| assessments.of(signal).into()).collect()
+    };
+    let confidence = aggregate::overall(settings.aggregator, &opinions(true), &opinions(false));
+    let ruling = policy::rule(context, assessments, standing, confidence, settings);
     let observe = settings.mode == Mode::Observe;
     let action = if observe { Action::Allow } else { ruling.action };
     Verdict {
@@ -241,10 +322,11 @@ pub fn decide(context: &LoginContext<'_>, assessments: &Assessments, settings: &
         would_be: ruling.action,
         mode: settings.mode,
         decided_by: ruling.decided_by,
-        remembered_browser: policy::remembered(context.remembered_browser, confidence),
+        remembered_browser: policy::remembered(context, standing, confidence),
         offered: if action.demands_mfa() { ruling.offered } else { FactorSet::EMPTY },
+        strength: ruling.strength,
         next: ruling.next.filter(|_| action.demands_mfa()),
         interactive: context.flow.is_interactive(),
-        reasons: reasons::explain(context, assessments, &ruling),
+        reasons: reasons::explain(context, assessments, counted, &ruling),
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! The table of signals.md, read from the top. Nothing here looks at single signals but for what may be offered.
 
-use super::{Action, DecidedBy, Next, Policy, RememberedBrowser, Settings};
+use super::{Action, DecidedBy, Next, Policy, RememberedBrowser, Settings, Standing, Strength};
 use crate::clock::Timestamp;
 use crate::context::LoginContext;
+use crate::context::network::NetworkKind;
 use crate::event::{Factor, FactorSet, FirstFactor, Flow};
-use crate::signals::Assessments;
+use crate::signals::{Assessments, Code, Details, Leg};
 use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ pub(super) struct Ruling {
     pub(super) action: Action,
     pub(super) decided_by: DecidedBy,
     pub(super) offered: FactorSet,
+    pub(super) strength: Strength,
     pub(super) next: Option<Next>,
     /// Why the email address could not help, where that made it a `deny`.
     pub(super) no_email: Option<NoEmail>,
@@ -41,52 +43,72 @@ pub(super) enum NoEmail {
     FirstFactor,
 }
 
-/// A remembered browser counts only while confidence is not low; at low it is ignored, always.
-pub(super) fn remembered(present: bool, confidence: Confidence) -> RememberedBrowser {
-    match (present, confidence) {
-        (false, _) => RememberedBrowser::Absent,
-        (true, Confidence::Low) => RememberedBrowser::Ignored,
-        (true, Confidence::Medium | Confidence::High | Confidence::Neutral) => RememberedBrowser::Honoured,
+/// A remembered browser counts only while confidence is not low, and while no fraud is unanswered; at low it is ignored,
+/// always.
+pub(super) fn remembered(context: &LoginContext<'_>, standing: Standing, confidence: Confidence) -> RememberedBrowser {
+    match confidence {
+        _ if !context.remembered_browser => RememberedBrowser::Absent,
+        Confidence::Low => RememberedBrowser::Ignored,
+        _ if standing.distrusts_remembered_browsers => RememberedBrowser::Ignored,
+        Confidence::Medium | Confidence::High | Confidence::Neutral => RememberedBrowser::Honoured,
     }
 }
 
 pub(super) fn rule(
     context: &LoginContext<'_>,
     assessments: &Assessments,
+    standing: Standing,
     confidence: Confidence,
     settings: &Settings,
 ) -> Ruling {
     let by_confidence = DecidedBy::Aggregator(settings.aggregator);
     let low = confidence == Confidence::Low;
-    let trusted = remembered(context.remembered_browser, confidence) == RememberedBrowser::Honoured;
+    let trusted = remembered(context, standing, confidence) == RememberedBrowser::Honoured;
     match settings.policy {
         Policy::Never => return allow(DecidedBy::PolicyNever),
         Policy::Adaptive if !low => return allow(by_confidence),
         Policy::Always if trusted => return allow(DecidedBy::PolicyAlways),
         Policy::Adaptive | Policy::Always => {}
     }
-    if context.first_factor == FirstFactor::Passkey
-        && settings.exempt_first_factors.contains(&ExemptFirstFactor::Passkey)
-    {
+    if is_exempt(context, assessments, settings) {
         return allow(DecidedBy::FirstFactorPasskey);
     }
-    let offered = offerable(context, assessments);
+    let strength = required_strength(context, assessments, standing);
+    let offered = match strength {
+        Strength::Any => offerable(context, assessments),
+        // Only the strongest: where that is weak, it lets the login pass and proves no more.
+        Strength::PhishingResistant => offerable(context, assessments).iter().take(1).collect(),
+    };
     let decided_by = if low { by_confidence } else { DecidedBy::PolicyAlways };
-    if !offered.is_empty() {
-        return demand(Action::Challenge, Next::Challenge, offered, decided_by);
-    }
-    if !low {
-        return demand(Action::Challenge, Next::Enroll, FactorSet::EMPTY, decided_by);
-    }
-    unenrolled_at_low(context, decided_by)
+    let ruling = if !offered.is_empty() {
+        demand(Action::Challenge, Next::Challenge, offered, decided_by)
+    } else if !low {
+        demand(Action::Challenge, Next::Enroll, FactorSet::EMPTY, decided_by)
+    } else {
+        unenrolled_at_low(context, decided_by)
+    };
+    Ruling { strength, ..ruling }
+}
+
+/// A passkey is not followed by a second factor, but where something of the login was labelled fraud.
+fn is_exempt(context: &LoginContext<'_>, assessments: &Assessments, settings: &Settings) -> bool {
+    context.first_factor == FirstFactor::Passkey
+        && settings.exempt_first_factors.contains(&ExemptFirstFactor::Passkey)
+        && assessments.reported.code != Code::Reported
+}
+
+/// An unknown device on a hosting network, or in an autonomous system that is new to the user, is what a phisher's proxy
+/// looks like. **Source:** signals.md.
+fn required_strength(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing) -> Strength {
+    let is_device_known = matches!(assessments.new_device.details, Details::Legs { device: Leg::Known, .. });
+    let is_proxy_like = standing.is_new_asn || context.address.kinds.has(NetworkKind::Hosting);
+    if is_proxy_like && !is_device_known { Strength::PhishingResistant } else { Strength::Any }
 }
 
 /// Nobody to ask but the owner of the email address, if there is one who can be trusted.
 fn unenrolled_at_low(context: &LoginContext<'_>, decided_by: DecidedBy) -> Ruling {
     match no_email(context) {
-        Some(no_email) => {
-            Ruling { action: Action::Deny, decided_by, offered: FactorSet::EMPTY, next: None, no_email: Some(no_email) }
-        }
+        Some(no_email) => Ruling { action: Action::Deny, no_email: Some(no_email), ..allow(decided_by) },
         None if context.flow == Flow::Password => Ruling { action: Action::Deny, ..allow(DecidedBy::FlowPassword) },
         None => {
             let email = FactorSet::EMPTY.with(Factor::Email);
@@ -96,11 +118,18 @@ fn unenrolled_at_low(context: &LoginContext<'_>, decided_by: DecidedBy) -> Rulin
 }
 
 fn allow(decided_by: DecidedBy) -> Ruling {
-    Ruling { action: Action::Allow, decided_by, offered: FactorSet::EMPTY, next: None, no_email: None }
+    Ruling {
+        action: Action::Allow,
+        decided_by,
+        offered: FactorSet::EMPTY,
+        strength: Strength::Any,
+        next: None,
+        no_email: None,
+    }
 }
 
 fn demand(action: Action, next: Next, offered: FactorSet, decided_by: DecidedBy) -> Ruling {
-    Ruling { action, decided_by, offered, next: Some(next), no_email: None }
+    Ruling { action, offered, next: Some(next), ..allow(decided_by) }
 }
 
 /// The enrolled factors that prove something now: not the channel of the first factor, no SMS to a number that just

@@ -4,7 +4,7 @@ use super::policy::{NoEmail, Ruling};
 use super::{Action, DecidedBy};
 use crate::context::LoginContext;
 use crate::signals::impossible_travel::Travel;
-use crate::signals::{Assessment, Assessments, Code, Details, Leg};
+use crate::signals::{Assessment, Assessments, Code, Details, Leg, Signal};
 use crate::units::Confidence;
 use std::borrow::Cow;
 
@@ -17,10 +17,19 @@ pub struct Reason {
     pub text: Cow<'static, str>,
 }
 
-/// Everything that spoke against the login, hard evidence first; where nothing did, what spoke for it.
-pub(super) fn explain(context: &LoginContext<'_>, assessments: &Assessments, ruling: &Ruling) -> Vec<Reason> {
-    let counted = [&assessments.impossible_travel, &assessments.untrusted_ip, &assessments.new_device];
-    let mut doubts: Vec<&Assessment> = counted.into_iter().filter(|assessment| is_doubt(assessment)).collect();
+/// Everything that was counted against the login, hard evidence first; where nothing was, what spoke for it.
+pub(super) fn explain(
+    context: &LoginContext<'_>,
+    assessments: &Assessments,
+    counted: &[Signal],
+    ruling: &Ruling,
+) -> Vec<Reason> {
+    let mut doubts: Vec<&Assessment> = ORDER
+        .into_iter()
+        .map(|signal| (signal, assessments.of(signal)))
+        .filter(|(signal, assessment)| is_doubt(assessment) && (assessment.hard || counted.contains(signal)))
+        .map(|(_, assessment)| assessment)
+        .collect();
     doubts.sort_by_key(|assessment| (!assessment.hard, assessment.confidence != Confidence::Low));
     let mut reasons: Vec<Reason> =
         doubts.into_iter().map(|assessment| of_signal(assessment, context, assessments.travel.as_ref())).collect();
@@ -34,6 +43,16 @@ pub(super) fn explain(context: &LoginContext<'_>, assessments: &Assessments, rul
     reasons.extend(of_policy(ruling));
     reasons
 }
+
+/// What matters most to a reader first.
+const ORDER: [Signal; 6] = [
+    Signal::Reported,
+    Signal::ImpossibleTravel,
+    Signal::UntrustedIp,
+    Signal::NewDevice,
+    Signal::NewCountry,
+    Signal::Inactivity,
+];
 
 fn is_doubt(assessment: &Assessment) -> bool {
     matches!(assessment.confidence, Confidence::Low | Confidence::Medium)
@@ -74,6 +93,15 @@ fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Tra
         Code::PhoneNumberNotProvided => "no phone number was given".into(),
         Code::PhoneOk => "the phone number is usable".into(),
         Code::RequiresVerification => "the phone number must be verified".into(),
+        Code::KnownCountry => "the user has logged in from this country".into(),
+        Code::NewCountry => "the user has not logged in from this country for a long time, if ever".into(),
+        Code::Recent => "the user logged in not long ago".into(),
+        Code::LongInactivity => "the user has not logged in for long".into(),
+        Code::NotReported => "nothing of this login was labelled fraud".into(),
+        Code::Reported => "the device, the address or the place was labelled fraud for this user".into(),
+        Code::UnfinishedChallenge => {
+            "a factor was demanded of this user and not passed, and this device is not known".into()
+        }
         Code::AssessmentNotAvailable => "a check could not be made, so it counts as a doubt".into(),
     }
 }

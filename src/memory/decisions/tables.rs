@@ -1,7 +1,9 @@
 //! Where decisions are kept in memory, bounded.
 
-use super::{Decision, DecisionId, Pending, Report, Settled, Settlement};
+use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
 use crate::clock::Timestamp;
+use crate::history::Lesson;
+use crate::keyed_hash::UserKey;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +28,8 @@ struct PendingTable {
     decisions: HashMap<DecisionId, Box<Pending>>,
     strangers: VecDeque<DecisionId>,
     known: VecDeque<DecisionId>,
+    /// What was pushed out teaches at the next sweep, as if its time had passed.
+    overdue: Vec<(UserKey, Lesson)>,
 }
 
 /// The last settled decisions: written one behind the other, which is what nearly every login does, and searched from
@@ -63,31 +67,59 @@ impl Decisions {
         }
     }
 
-    pub(in crate::memory) fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Settlement {
+    /// Takes an outcome: `learn` is called under the lock, and the decision is settled only when that went well.
+    pub(in crate::memory) fn settle<E>(
+        &self,
+        id: DecisionId,
+        now: Timestamp,
+        report: Report,
+        learn: impl FnOnce(UserKey, &Lesson) -> Result<(), E>,
+    ) -> Result<Settlement, E> {
         let mut shard = self.shard(id);
         if let Some(pending) = shard.pending.decisions.get(&id).filter(|pending| now <= pending.expires) {
-            return match pending.settle(report) {
-                Err(refusal) => Settlement::Refused(refusal),
-                Ok(login) => {
-                    let user = pending.user;
-                    shard.pending.decisions.remove(&id);
-                    shard.settled_known.push(id, Settled { client: report.client, result: report.result });
-                    Settlement::Taken(login.map(|login| (user, login)))
-                }
+            let lesson = match pending.settle(report) {
+                Ok(lesson) => lesson,
+                Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
+            let (user, settled) = (pending.user, pending.settled(report.result));
+            if let Some(lesson) = lesson {
+                learn(user, &lesson)?;
+            }
+            shard.pending.decisions.remove(&id);
+            shard.settled_known.push(id, settled);
+            return Ok(Settlement::Taken);
         }
-        let found = shard.settled_known.find(id).or_else(|| shard.settled_strangers.find(id));
-        match found.map(|settled| settled.again(report)) {
+        Ok(match shard.settled(id).map(|settled| settled.again(report)) {
             None => Settlement::Unknown,
             Some(Err(refusal)) => Settlement::Refused(refusal),
-            Some(Ok(())) => Settlement::Taken(None),
+            Some(Ok(())) => Settlement::Taken,
+        })
+    }
+
+    /// Takes a label, said of a decision that waits or was settled.
+    pub(in crate::memory) fn label<E>(
+        &self,
+        id: DecisionId,
+        now: Timestamp,
+        feedback: Feedback,
+        learn: impl FnOnce(UserKey, &Lesson) -> Result<(), E>,
+    ) -> Result<Settlement, E> {
+        let shard = self.shard(id);
+        let waiting = shard.pending.decisions.get(&id).filter(|pending| now <= pending.expires);
+        let found = match waiting {
+            Some(pending) => Some((pending.settled(LoginResult::Abandoned), false)),
+            None => shard.settled(id).map(|settled| (settled, settled.result == LoginResult::Success)),
+        };
+        let Some((of, is_completed)) = found else { return Ok(Settlement::Unknown) };
+        match feedback.teaches(&of, is_completed, now) {
+            Ok(lesson) => learn(of.user, &lesson).map(|()| Settlement::Taken),
+            Err(refusal) => Ok(Settlement::Refused(refusal)),
         }
     }
 
-    pub(in crate::memory) fn sweep(&self, now: Timestamp) {
-        for shard in &self.shards {
-            lock(shard).pending.sweep(now);
-        }
+    /// Forgets what has expired; gives what that teaches.
+    pub(in crate::memory) fn sweep(&self, now: Timestamp) -> Vec<(UserKey, Lesson)> {
+        self.shards.iter().flat_map(|shard| lock(shard).pending.sweep(now)).collect()
     }
 
     pub(in crate::memory) fn pending(&self) -> usize {
@@ -98,6 +130,12 @@ impl Decisions {
         // The low bits of a UUID of version 7 are random.
         let [low, ..] = id.0.to_le_bytes();
         lock(&self.shards[usize::from(low) % SHARDS])
+    }
+}
+
+impl Shard {
+    fn settled(&self, id: DecisionId) -> Option<Settled> {
+        self.settled_known.find(id).or_else(|| self.settled_strangers.find(id))
     }
 }
 
@@ -113,6 +151,7 @@ impl PendingTable {
             decisions: HashMap::new(),
             strangers: VecDeque::new(),
             known: VecDeque::new(),
+            overdue: Vec::new(),
         }
     }
 
@@ -120,7 +159,10 @@ impl PendingTable {
     fn insert(&mut self, id: DecisionId, pending: Box<Pending>, has_history: bool) {
         while self.decisions.len() >= self.capacity {
             let Some(oldest) = self.strangers.pop_front().or_else(|| self.known.pop_front()) else { break };
-            self.decisions.remove(&oldest);
+            let lesson = self.decisions.remove(&oldest).and_then(|pushed_out| taught_by(&pushed_out));
+            if self.overdue.len() < self.capacity {
+                self.overdue.extend(lesson);
+            }
         }
         let queue = if has_history { &mut self.known } else { &mut self.strangers };
         queue.push_back(id);
@@ -133,18 +175,25 @@ impl PendingTable {
     }
 
     /// Ids stand in the order of their expiry, so only the front needs a look.
-    fn sweep(&mut self, now: Timestamp) {
-        let Self { decisions, strangers, known, .. } = self;
+    fn sweep(&mut self, now: Timestamp) -> Vec<(UserKey, Lesson)> {
+        let Self { decisions, strangers, known, overdue, .. } = self;
+        let mut lessons = std::mem::take(overdue);
         for queue in [strangers, known] {
             while let Some(id) = queue.front() {
                 if decisions.get(id).is_some_and(|pending| now <= pending.expires) {
                     break;
                 }
-                decisions.remove(id);
+                lessons.extend(decisions.remove(id).and_then(|expired| taught_by(&expired)));
                 queue.pop_front();
             }
         }
+        lessons
     }
+}
+
+/// What a decision teaches that nobody told the outcome of.
+fn taught_by(forgotten: &Pending) -> Option<(UserKey, Lesson)> {
+    forgotten.unfinished().map(|lesson| (forgotten.user, lesson))
 }
 
 impl Ring {

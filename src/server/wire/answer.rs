@@ -8,8 +8,8 @@ use crate::signals::{Assessment, Details, Leg, Signal};
 use crate::units::CountryCode;
 use std::borrow::Cow;
 
-/// A usual answer has some 900 bytes.
-const ANSWER_BYTES: usize = 1280;
+/// A usual answer has some 1,100 bytes.
+const ANSWER_BYTES: usize = 1536;
 /// What is no address may be as long as a body; no answer repeats more than this of it.
 const ADDRESS_BYTES_MAX: usize = 64;
 
@@ -61,7 +61,7 @@ fn risk_assessment(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","risk_assessment":{"version":"1","confidence":"#);
     json.plain(scored.verdict.confidence.as_str());
     json.raw(r#","assessments":"#);
-    for (signal, separator) in Signal::ALL.into_iter().zip(["{", ",", ",", ","]) {
+    for (signal, separator) in Signal::ALL.into_iter().zip(["{", ",", ",", ",", ",", ",", ","]) {
         json.raw(separator);
         json.plain(signal.as_str());
         json.raw(":");
@@ -142,9 +142,9 @@ fn evidence(json: &mut Json, scored: &Scored<'_>) {
         json.raw(r#","asn":"#);
         json.integer(i64::from(asn));
     }
-    if let Some(name) = address.as_organization {
+    if let Some(name) = &address.as_organization {
         json.raw(r#","network":"#);
-        json.text(name);
+        json.text(name.as_str());
     }
     json.raw("}");
     // At `country`, travel is judged between countries only.
@@ -213,7 +213,9 @@ fn mfa(json: &mut Json, scored: &Scored<'_>) {
         json.raw(if number == 0 { "" } else { "," });
         json.plain(factor.as_str());
     }
-    json.raw(r#"],"next":"#);
+    json.raw(r#"],"strength":"#);
+    json.plain(scored.verdict.strength.as_str());
+    json.raw(r#","next":"#);
     json.plain(next.as_str());
     json.raw("}");
 }

@@ -11,7 +11,7 @@ pub(crate) fn run(case: &AggregateCase) -> Result<(), String> {
     });
     let aggregator = serde_json::from_value(case.aggregator.as_str().into())
         .map_err(|error| format!("aggregator {}: {error}", case.aggregator))?;
-    let (actual, expected) = (overall(aggregator, opinions), confidence(&case.then.confidence));
+    let (actual, expected) = (overall(aggregator, &opinions, &[]), confidence(&case.then.confidence));
     if actual == expected { Ok(()) } else { Err(format!("confidence is {actual:?}, not {expected:?}")) }
 }
 
