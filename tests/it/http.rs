@@ -3,6 +3,7 @@
 mod access;
 mod drain;
 mod errors;
+mod feedback;
 mod hostile;
 mod import;
 mod leniency;

@@ -5,12 +5,15 @@ use crate::support::{Askance, CHROME, Settings, json_of, plain_login, time_from_
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const ALL: [&str; 7] =
+    ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber", "NewCountry", "Inactivity", "Reported"];
+
 /// Scores two logins that differ in what one signal looks at, and checks that this signal alone answers otherwise, and
 /// that the action follows.
 fn check_alive(server: &Askance, signal: &str, good: &Value, bad: &Value) {
     let (good, bad) = (json_of(&server.main().score(good)), json_of(&server.main().score(bad)));
     let (good_said, bad_said) = (&good["risk_assessment"]["assessments"], &bad["risk_assessment"]["assessments"]);
-    for name in ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber"] {
+    for name in ALL {
         let same = good_said[name]["confidence"] == bad_said[name]["confidence"];
         assert_eq!(same, name != signal, "{name}, while only {signal} was to change: {good_said} {bad_said}");
     }
@@ -58,6 +61,43 @@ fn untrusted_ip_alone_changes_the_action() {
     // Neither address has a GeoIP record, so travel says the same of both.
     let login = |user, ip: &str| with(plain_login(user), json!({"ip": ip}));
     check_alive(&server, "UntrustedIP", &login("alive-ip-1", "198.51.101.7"), &login("alive-ip-2", "198.51.100.7"));
+}
+
+#[test]
+fn new_country_alone_changes_the_action() {
+    let server = Askance::start(&Settings::new().set("preset", "logto"));
+    // Ten days are enough for either way, so travel says the same.
+    let paris = json!({"latitude": 48.8566, "longitude": 2.3522, "accuracy_radius_km": 0, "country": "FR"});
+    let madrid = json!({"latitude": 40.4168, "longitude": -3.7038, "accuracy_radius_km": 0, "country": "ES"});
+    for user in ["alive-country-1", "alive-country-2"] {
+        import(&server, user, json!({"location": paris, "time": time_from_now(-10 * 86_400)}));
+    }
+    let login = |user, location| with(plain_login(user), json!({"device_id": "d1", "location": location}));
+    check_alive(&server, "NewCountry", &login("alive-country-1", paris), &login("alive-country-2", madrid));
+}
+
+#[test]
+fn inactivity_alone_changes_the_action() {
+    let server = Askance::start(&Settings::new().set("preset", "logto").set("signals.new_device.window_days", 365));
+    import(&server, "alive-away-1", json!({"time": time_from_now(-29 * 86_400)}));
+    import(&server, "alive-away-2", json!({"time": time_from_now(-31 * 86_400)}));
+    let login = |user| with(plain_login(user), json!({"device_id": "d1", "ip": "2.125.160.216"}));
+    check_alive(&server, "Inactivity", &login("alive-away-1"), &login("alive-away-2"));
+}
+
+#[test]
+fn reported_alone_changes_the_action() {
+    let server = Askance::start(&Settings::new());
+    let client = server.main();
+    // Only the address is what was labelled; it has no GeoIP record.
+    let login = |user, device: &str| with(plain_login(user), json!({"device_id": device, "ip": "198.51.100.7"}));
+    for (user, label) in [("alive-reported-1", "legitimate"), ("alive-reported-2", "fraud")] {
+        import(&server, user, json!({}));
+        let decision = json_of(&client.score(&login(user, "d9")));
+        let path = format!("/v1/decisions/{}/feedback", decision["decision_id"].as_str().unwrap());
+        assert_eq!(client.post(&path, &json!({"label": label})).status, 204);
+    }
+    check_alive(&server, "Reported", &login("alive-reported-1", "d1"), &login("alive-reported-2", "d1"));
 }
 
 #[test]
