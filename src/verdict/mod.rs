@@ -43,6 +43,9 @@ impl TryFrom<Vec<Signal>> for AnyOf {
     type Error = &'static str;
 
     fn try_from(signals: Vec<Signal>) -> Result<Self, Self::Error> {
+        if signals.is_empty() {
+            return Err("with nothing to count, no login would ever be asked for a factor");
+        }
         if signals.contains(&Signal::PhoneNumber) {
             return Err("PhoneNumber is never part of the overall confidence");
         }

@@ -17,5 +17,7 @@ mod config;
 mod faults;
 mod http;
 mod layering;
+mod peers;
+mod presets;
 mod signals;
 mod support;

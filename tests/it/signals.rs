@@ -102,6 +102,11 @@ fn reported_alone_changes_the_action() {
 
 #[test]
 fn all_signals_at_their_worst_demand_mfa() {
+    worst_case_demands_mfa();
+}
+
+/// Under the default and under each aggregator.
+pub(crate) fn worst_case_demands_mfa() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("abuse.netset");
     std::fs::write(&path, "198.51.100.0/24\n").unwrap();
