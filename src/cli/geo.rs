@@ -47,7 +47,7 @@ fn facts(loaded: &Loaded, ip: IpAddr) -> Result<Facts, Box<dyn Error>> {
         Location::Missing | Location::Unusable | Location::Failed => None,
     };
     let place = description.as_ref().and_then(known);
-    let hits = loaded.lists.describe(ip);
+    let hits = loaded.lists.describe(ip, None);
     Ok(Facts {
         ip,
         network: description.as_ref().map(|row| row.network.clone()),

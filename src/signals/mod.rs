@@ -13,12 +13,11 @@ pub mod reported;
 pub mod untrusted_ip;
 
 use crate::context::LoginContext;
-use crate::context::ip_lists::{Category, ListFinding};
+use crate::context::ip_lists::{Category, Entry, ListFinding};
 use crate::context::phone::Number;
 use crate::history::UserHistory;
 use crate::units::Confidence;
 use impossible_travel::Travel;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -135,8 +134,8 @@ pub enum Details {
     },
     /// A hit on a list.
     Listed {
-        /// The prefix on the list.
-        matches: IpNet,
+        /// The entry on the list.
+        matches: Entry,
         /// The list's name.
         source: Arc<str>,
         /// The list's category.

@@ -5,7 +5,7 @@
 
 use super::{Assessment, Code, Details, OnFailure};
 use crate::context::Address;
-use crate::context::ip_lists::{AllowEntry, Category, CategoryConfidence, Hit, ListFinding, ListSettings};
+use crate::context::ip_lists::{Category, CategoryConfidence, Entry, Hit, ListFinding, ListSettings};
 use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Networks (CIDR) and autonomous systems (`AS64500`) that the operator vouches for.
-    pub allow: Vec<AllowEntry>,
+    pub allow: Vec<Entry>,
     /// The lists to load.
     pub lists: Vec<ListSettings>,
     /// What a hit of each category is worth.

@@ -2,88 +2,177 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
-/// Longest-prefix search over one list; 5 bytes a range for IPv4 and 17 for IPv6.
+/// Prefixes as they are read, 8 bytes each for IPv4 and 32 for IPv6.
+#[derive(Debug, Default)]
+pub(super) struct Prefixes {
+    v4: Vec<(u32, u8)>,
+    v6: Vec<(u128, u8)>,
+}
+
+/// Longest-prefix search over one list. A prefix makes at most two ranges, of 5 bytes each for IPv4 and 17 for IPv6: a
+/// million prefixes are 10 or 34 MB.
 #[derive(Debug, Default)]
 pub(super) struct Ranges {
     v4: Family<u32>,
+    /// For each value of the first 16 bits, and one beyond, how many ranges of IPv4 start below it; empty where there are
+    /// few of them. IPv6 has none: nearly all of its addresses share the first bits.
+    v4_index: Box<[u32]>,
     v6: Family<u128>,
 }
 
 /// Each range goes from its start up to the next one's, and belongs to the longest prefix there is, or to none.
 #[derive(Debug)]
 struct Family<A> {
-    starts: Vec<A>,
-    prefix_lengths: Vec<u8>,
-}
-
-impl<A> Default for Family<A> {
-    fn default() -> Self {
-        Self { starts: Vec::new(), prefix_lengths: Vec::new() }
-    }
+    starts: Box<[A]>,
+    prefix_lengths: Box<[u8]>,
 }
 
 /// The length that says "no prefix here".
 const GAP: u8 = u8::MAX;
 
-impl Ranges {
-    pub(super) fn new(prefixes: impl Iterator<Item = IpNet>) -> Self {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for prefix in prefixes {
-            match prefix {
-                IpNet::V4(net) => v4.push((u32::from(net.network()), u32::from(net.broadcast()), net.prefix_len())),
-                IpNet::V6(net) => v6.push((u128::from(net.network()), u128::from(net.broadcast()), net.prefix_len())),
-            }
+/// From this many ranges on, an index of 256 KiB is worth it: below, the whole of the starts is cached as well.
+const INDEXED_RANGES_MIN: usize = 16_384;
+
+impl Prefixes {
+    pub(super) fn push(&mut self, prefix: IpNet) {
+        match prefix {
+            IpNet::V4(net) => self.v4.push((u32::from(net.network()), net.prefix_len())),
+            IpNet::V6(net) => self.v6.push((u128::from(net.network()), net.prefix_len())),
         }
-        Self { v4: Family::flatten(v4, |end| end.checked_add(1)), v6: Family::flatten(v6, |end| end.checked_add(1)) }
     }
 
+    pub(super) fn into_ranges(self) -> Ranges {
+        let v4 = Family::flatten(self.v4);
+        Ranges { v4_index: index(&v4.starts), v4, v6: Family::flatten(self.v6) }
+    }
+}
+
+impl Ranges {
     /// The longest prefix that holds `ip`.
     pub(super) fn longest(&self, ip: IpAddr) -> Option<IpNet> {
         match ip {
             IpAddr::V4(v4) => {
-                let length = self.v4.length_at(u32::from(v4))?;
-                Ipv4Net::new(Ipv4Addr::from(u32::from(v4)), length).ok().map(|net| IpNet::V4(net.trunc()))
+                let address = u32::from(v4);
+                let length = self.v4.length_at(address, self.v4_between(address))?;
+                Ipv4Net::new(Ipv4Addr::from(address), length).ok().map(|net| IpNet::V4(net.trunc()))
             }
             IpAddr::V6(v6) => {
-                let length = self.v6.length_at(u128::from(v6))?;
-                Ipv6Net::new(Ipv6Addr::from(u128::from(v6)), length).ok().map(|net| IpNet::V6(net.trunc()))
+                let address = u128::from(v6);
+                let length = self.v6.length_at(address, 0..self.v6.starts.len())?;
+                Ipv6Net::new(Ipv6Addr::from(address), length).ok().map(|net| IpNet::V6(net.trunc()))
             }
+        }
+    }
+
+    /// What it takes, to the byte.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.v4.heap_bytes() + size_of_val(&*self.v4_index) + self.v6.heap_bytes()
+    }
+
+    /// Between which starts the first one beyond `address` stands.
+    fn v4_between(&self, address: u32) -> Range<usize> {
+        let high = usize::from(u16::try_from(address >> 16).unwrap_or(u16::MAX));
+        match self.v4_index.get(high..high + 2) {
+            Some(&[below, above]) => below as usize..above as usize,
+            _ => 0..self.v4.starts.len(),
         }
     }
 }
 
-impl<A: Copy + Ord> Family<A> {
-    /// Prefixes nest or are apart, so a stack of the open ones tells at each point which is the longest.
-    fn flatten(mut prefixes: Vec<(A, A, u8)>, next: impl Fn(A) -> Option<A>) -> Self {
-        prefixes.sort_unstable_by_key(|(start, _, length)| (*start, *length));
-        prefixes.dedup();
-        let mut family = Self::default();
-        let mut open: Vec<(A, u8)> = Vec::new();
-        for (start, end, length) in prefixes {
-            while let Some(&(closed, _)) = open.last().filter(|(open_end, _)| *open_end < start) {
-                open.pop();
-                family.close(closed, &open, &next);
-            }
-            family.begin(start, length);
-            open.push((end, length));
-        }
-        while let Some((closed, _)) = open.pop() {
-            family.close(closed, &open, &next);
-        }
-        family.starts.shrink_to_fit();
-        family.prefix_lengths.shrink_to_fit();
-        family
+fn index(starts: &[u32]) -> Box<[u32]> {
+    if starts.len() < INDEXED_RANGES_MIN {
+        return Box::default();
+    }
+    let mut behind = 0;
+    let counts = (0..=1_u64 << 16).map(|high| {
+        behind += starts[behind..].iter().take_while(|start| u64::from(**start) < high << 16).count();
+        u32::try_from(behind).unwrap_or(u32::MAX)
+    });
+    counts.collect()
+}
+
+/// The bits of an address, as a number.
+trait Address: Copy + Ord {
+    /// The last address of the prefix that begins here.
+    fn last(self, prefix_length: u8) -> Self;
+    fn next(self) -> Option<Self>;
+}
+
+impl Address for u32 {
+    fn last(self, prefix_length: u8) -> Self {
+        self | Self::MAX.checked_shr(prefix_length.into()).unwrap_or(0)
     }
 
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+}
+
+impl Address for u128 {
+    fn last(self, prefix_length: u8) -> Self {
+        self | Self::MAX.checked_shr(prefix_length.into()).unwrap_or(0)
+    }
+
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+}
+
+impl<A> Default for Family<A> {
+    fn default() -> Self {
+        Self { starts: Box::default(), prefix_lengths: Box::default() }
+    }
+}
+
+impl<A: Address> Family<A> {
+    /// Prefixes nest or are apart, so a stack of the open ones tells at each point which is the longest.
+    fn flatten(mut prefixes: Vec<(A, u8)>) -> Self {
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let mut built = Built { starts: Vec::new(), prefix_lengths: Vec::new() };
+        let mut open: Vec<(A, u8)> = Vec::new();
+        for (start, length) in prefixes {
+            while let Some((closed, _)) = open.pop_if(|(open_end, _)| *open_end < start) {
+                built.close(closed, &open);
+            }
+            built.begin(start, length);
+            open.push((start.last(length), length));
+        }
+        while let Some((closed, _)) = open.pop() {
+            built.close(closed, &open);
+        }
+        Self { starts: built.starts.into(), prefix_lengths: built.prefix_lengths.into() }
+    }
+
+    /// `between` bounds where the first start beyond `address` stands.
+    fn length_at(&self, address: A, between: Range<usize>) -> Option<u8> {
+        let behind = between.start + self.starts.get(between)?.partition_point(|start| *start <= address);
+        let length = *self.prefix_lengths.get(behind.checked_sub(1)?)?;
+        (length != GAP).then_some(length)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.starts) + size_of_val(&*self.prefix_lengths)
+    }
+}
+
+/// Ranges while they grow.
+struct Built<A> {
+    starts: Vec<A>,
+    prefix_lengths: Vec<u8>,
+}
+
+impl<A: Address> Built<A> {
     /// Behind the end of a prefix the next outer one goes on, or a gap begins.
-    fn close(&mut self, end: A, open: &[(A, u8)], next: impl Fn(A) -> Option<A>) {
+    fn close(&mut self, end: A, open: &[(A, u8)]) {
         let outer = open.last();
         // Where the outer prefix ends at the same address, its own end says what follows.
         if outer.is_some_and(|(outer_end, _)| *outer_end == end) {
             return;
         }
-        if let Some(start) = next(end) {
+        if let Some(start) = end.next() {
             self.begin(start, outer.map_or(GAP, |(_, length)| *length));
         }
     }
@@ -95,11 +184,5 @@ impl<A: Copy + Ord> Family<A> {
         }
         self.starts.push(start);
         self.prefix_lengths.push(length);
-    }
-
-    fn length_at(&self, address: A) -> Option<u8> {
-        let behind = self.starts.partition_point(|start| *start <= address);
-        let length = *self.prefix_lengths.get(behind.checked_sub(1)?)?;
-        (length != GAP).then_some(length)
     }
 }

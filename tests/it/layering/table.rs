@@ -58,7 +58,7 @@ pub(crate) const MODULES: &[Module] = &[
 pub(crate) const FACTS: &[&str] = &[
     "context::agent::Agent",
     "context::agent::AgentFamily",
-    "context::ip_lists::AllowEntry",
+    "context::ip_lists::Entry",
     "context::ip_lists::Category",
     "context::ip_lists::CategoryConfidence",
     "context::ip_lists::Hit",
