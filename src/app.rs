@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
 use crate::context::geoip::GeoIp;
-use crate::context::ip_lists::IpLists;
+use crate::context::ip_lists::{IpLists, ListError};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::IdSource;
 use crate::memory::volatile::Volatile;
@@ -113,7 +113,8 @@ impl App {
         self.server.addresses()
     }
 
-    /// Serves until `stop` is over. SIGHUP reads `source` again and keeps what was there if that does not load.
+    /// Serves until `stop` is over. SIGHUP reads `source` again and keeps what was there if that does not load;
+    /// a list that does not is kept by itself.
     ///
     /// # Errors
     ///
@@ -123,9 +124,12 @@ impl App {
         let (pipeline, running) = (self.pipeline, self.config);
         let reload = || {
             let Some(source) = source else { return };
-            match source.read().and_then(|config| Ok((load(&config, Clock)?, config))) {
-                Ok((loaded, config)) => {
+            match source.read().and_then(|config| Ok((reload(&config, &pipeline.loaded(), Clock)?, config))) {
+                Ok(((loaded, refused), config)) => {
                     pipeline.replace(loaded);
+                    for error in refused {
+                        tracing::error!(%error, "a list is refused; the last good one, if any, stays");
+                    }
                     let restart = config.server != running.server
                         || config.memory != running.memory
                         || config.telemetry != running.telemetry;
@@ -147,18 +151,31 @@ impl App {
 ///
 /// A database or a list does not load; the error names file, key and cause.
 pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
-    let wrong = |key: &str, error: &dyn Error| {
-        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-        ConfigError::one(&config.origin, format!("{key}: {error}{cause}"))
-    };
     let untrusted_ip = &config.signals.untrusted_ip;
     let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
+    let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
+    load_beside(lists, config)
+}
+
+/// Loads what the configuration names now. A list that is refused goes on with its last good version in `running`.
+fn reload(config: &Config, running: &Loaded, clock: Clock) -> Result<(Loaded, Vec<ListError>), ConfigError> {
+    let untrusted_ip = &config.signals.untrusted_ip;
+    let (lists, refused) = running.lists.reload(&untrusted_ip.lists, &untrusted_ip.allow, clock);
+    Ok((load_beside(lists, config)?, refused))
+}
+
+fn load_beside(lists: IpLists, config: &Config) -> Result<Loaded, ConfigError> {
     Ok(Loaded {
-        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong("geoip.city", &error))?,
-        lists: lists.map_err(|error| wrong("signals.untrusted_ip.lists", &error))?,
+        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong(config, "geoip.city", &error))?,
+        lists,
         signals: config.signals.clone(),
         verdict: config.verdict.clone(),
         record: config.memory.record,
         pending_ttl_s: config.memory.pending_ttl_s,
     })
+}
+
+fn wrong(config: &Config, key: &str, error: &dyn Error) -> ConfigError {
+    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+    ConfigError::one(&config.origin, format!("{key}: {error}{cause}"))
 }

@@ -62,7 +62,7 @@ fn what_does_not_load_on_hangup_leaves_what_was_there() {
 
     std::fs::write(&list, "0.0.0.0/0\n").unwrap();
     server.signal("HUP");
-    crate::support::eventually("the refusal in the log", || server.log().contains("not read again").then_some(()));
+    crate::support::eventually("the refusal in the log", || server.log().contains("a list is refused").then_some(()));
     assert_eq!(
         (code("198.51.100.7"), code("203.0.113.7")),
         (json!("found_on_deny_list"), json!("not_found_on_deny_list"))
