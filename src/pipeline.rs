@@ -4,7 +4,7 @@ use crate::bounded::Bounded;
 use crate::clock::{Clock, Timestamp};
 use crate::context::agent::Agents;
 use crate::context::geoip::{self, GeoIp};
-use crate::context::ip_lists::{Category, IpLists, ListFinding};
+use crate::context::ip_lists::{IpLists, ListFinding};
 use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::phone::Phones;
 use crate::context::{Account, Address, Location, LoginContext, Organization, Place};
@@ -183,8 +183,8 @@ impl<M: Memory> Pipeline<M> {
         let network = ip.map(|ip| self.key.network(user, ip));
         let asn = event.edge.asn;
         let location = locate(&loaded.geoip, event.location, ip);
-        let lists = ip.map_or(ListFinding::Clean, |ip| loaded.lists.look_up(ip, asn, now));
-        let kinds = kinds(&lists);
+        let (lists, kinds) =
+            ip.map_or((ListFinding::Clean, NetworkKinds::NONE), |ip| loaded.lists.look_up(ip, asn, now));
         LoginContext {
             user,
             time: event.time,
@@ -307,20 +307,6 @@ fn country(location: Location) -> Option<crate::units::CountryCode> {
     match location {
         Location::Known(place) => place.country,
         Location::Missing | Location::Unusable | Location::Failed => None,
-    }
-}
-
-fn kinds(lists: &ListFinding) -> NetworkKinds {
-    match lists {
-        ListFinding::Listed(hit) if hit.category == Category::Anonymizer => {
-            NetworkKinds::NONE.with(NetworkKind::Anonymizer)
-        }
-        ListFinding::Listed(hit) if hit.category == Category::Datacenter => {
-            NetworkKinds::NONE.with(NetworkKind::Hosting)
-        }
-        ListFinding::Listed(_) | ListFinding::Allowed { .. } | ListFinding::Clean | ListFinding::Stale(_) => {
-            NetworkKinds::NONE
-        }
     }
 }
 

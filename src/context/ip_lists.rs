@@ -21,6 +21,7 @@ pub use entry::Entry;
 pub use settings::{Category, CategoryConfidence, Format, ListSettings};
 
 use crate::clock::{Clock, Timestamp};
+use crate::context::network::NetworkKinds;
 use forms::Forms;
 use list::List;
 use ranges::{Prefixes, Ranges};
@@ -155,25 +156,39 @@ impl IpLists {
     }
 
     /// What the lists say of `ip`, and of the system it belongs to where that is known, at `now`. The allow list comes
-    /// first; then the longest prefix on a list that is not stale wins, and any prefix wins over a system.
+    /// first; then the longest prefix on a list that is not stale wins, and any prefix wins over a system. What the
+    /// network is used for is said by every list that has it, not only by the closest.
     #[must_use]
-    pub fn look_up(&self, ip: IpAddr, asn: Option<u32>, now: Timestamp) -> ListFinding {
+    pub fn look_up(&self, ip: IpAddr, asn: Option<u32>, now: Timestamp) -> (ListFinding, NetworkKinds) {
         let forms = Forms::of(ip);
         if let Some((_, network)) = forms.longest(&self.allow) {
-            return ListFinding::Allowed { matches: network.to_string(), by_network: true };
+            return (ListFinding::Allowed { matches: network.to_string(), by_network: true }, NetworkKinds::NONE);
         }
         let fresh = || self.lists.iter().filter(|list| list.is_fresh(now));
-        let found = fresh().filter_map(|list| list.find(&forms, asn).map(|found| (list, found)));
-        // An earlier list keeps a tie.
-        let closest = found.reduce(|a, b| if b.1.0 > a.1.0 { b } else { a });
-        match (closest, asn.filter(|asn| self.allow_asns.contains(asn))) {
-            (Some(_), Some(asn)) => ListFinding::Allowed { matches: Entry::Asn(asn).to_string(), by_network: false },
+        let (mut closest, mut kinds) = (None, NetworkKinds::NONE);
+        for (list, found) in fresh().filter_map(|list| list.find(&forms, asn).map(|found| (list, found))) {
+            kinds = kinds.union(list.category.kinds());
+            // An earlier list keeps a tie.
+            if closest.as_ref().is_none_or(|(_, (closest, _))| found.0 > *closest) {
+                closest = Some((list, found));
+            }
+        }
+        let finding = match (closest, asn.and_then(|asn| self.vouched_for(asn))) {
+            (Some(_), Some(vouched)) => vouched,
             (Some((list, (_, entry))), None) => ListFinding::Listed(Hit::new(list, entry)),
             (None, _) => match self.lists.first() {
                 Some(first) if fresh().next().is_none() => ListFinding::Stale(Arc::clone(&first.name)),
                 _ => ListFinding::Clean,
             },
-        }
+        };
+        (finding, kinds)
+    }
+
+    /// The allow list's entry of an autonomous system, which lifts what lists and databases say of it.
+    #[must_use]
+    pub fn vouched_for(&self, asn: u32) -> Option<ListFinding> {
+        let matches = || Entry::Asn(asn).to_string();
+        self.allow_asns.contains(&asn).then(|| ListFinding::Allowed { matches: matches(), by_network: false })
     }
 
     /// Names of lists that are too old to tell.

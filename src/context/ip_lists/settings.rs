@@ -1,5 +1,6 @@
 //! Which lists to load, and what a hit on them is worth.
 
+use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -126,6 +127,15 @@ pub enum Category {
 }
 
 impl Category {
+    /// What it says of a network's use.
+    pub(super) fn kinds(self) -> NetworkKinds {
+        match self {
+            Self::Anonymizer => NetworkKinds::NONE.with(NetworkKind::Anonymizer),
+            Self::Datacenter => NetworkKinds::NONE.with(NetworkKind::Hosting),
+            Self::Abuse | Self::Reputation | Self::Unroutable => NetworkKinds::NONE,
+        }
+    }
+
     /// The word that stands in answers and configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -14,7 +14,7 @@ fn loaded(settings: &[ListSettings]) -> IpLists {
 
 /// The entry and the list, or `clean`, `stale:NAME`, `allowed:ENTRY`.
 fn found(lists: &IpLists, ip: &str, asn: Option<u32>) -> String {
-    match lists.look_up(ip.parse().unwrap(), asn, Clock.now()) {
+    match lists.look_up(ip.parse().unwrap(), asn, Clock.now()).0 {
         ListFinding::Listed(hit) => format!("{} {}", hit.matches, hit.source),
         ListFinding::Clean => "clean".to_owned(),
         ListFinding::Stale(name) => format!("stale:{name}"),
@@ -153,7 +153,7 @@ fn only_what_changed_is_read_again() {
     let (second, refusals) = first.reload(&settings, &[], Clock);
     assert!(refusals.is_empty());
     assert!(second.lists[0].shares_content(&first.lists[0]) && !second.lists[1].shares_content(&first.lists[1]));
-    let ListFinding::Listed(hit) = second.look_up("198.51.100.1".parse().unwrap(), None, Clock.now()) else {
+    let (ListFinding::Listed(hit), _) = second.look_up("198.51.100.1".parse().unwrap(), None, Clock.now()) else {
         panic!("the list has it")
     };
     assert_eq!(hit.category, Category::Datacenter, "new settings hold for a file that is the same");
