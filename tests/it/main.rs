@@ -1,7 +1,7 @@
 //! Black-box tests: the built `askance` binary, started with a configuration of the test's own and spoken to over real
-//! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `config` and `commands`
-//! the command line, `faults` what fails on the way, `signals` that none of them is dead, `layering` the direction of
-//! dependencies inside `src`.
+//! sockets. `agents` tells browsers apart, `cases` runs the portable cases of `tests/cases`, `http` the contract of the
+//! API, `config` and `commands` the command line, `faults` what fails on the way, `signals` that none of them is dead,
+//! `layering` the direction of dependencies inside `src`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
     reason = "helpers outside `#[test]` functions fail a test by panicking, and bound their waiting by the real clock"
 )]
 
+mod agents;
 mod cases;
 mod commands;
 mod config;
