@@ -58,6 +58,8 @@ struct UserBody<'a> {
     _groups: Option<Groups>,
 }
 
+/// Model and version of the platform are taken so that a caller can pass on what it has, and not read: browsers send them
+/// when asked to, from the second request on, and a family made of them would differ between two logins on one device.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HintsBody<'a> {
