@@ -108,6 +108,10 @@ fn browsers_of_android() {
             "Opera/9.80 (Android; Opera Mini/36.2.2254/119.132; U; id) Presto/2.12.423 Version/12.16",
             "Opera Mini on Android (smartphone) 36",
         ),
+        (
+            "Mozilla/5.0 (Linux; Android 9; Silk 5) $KIT Chrome/120.0.0.0 Mobile Safari/537.36",
+            "Chrome on Android (smartphone) 120",
+        ),
     ]);
 }
 
