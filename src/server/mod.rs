@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod auth;
 mod body;
+pub mod client_ip;
 mod connection;
 mod error;
 mod limits;

@@ -1,12 +1,14 @@
 //! The portable cases: each is run, or stands in the list of those that a later issue brings.
 
 mod aggregate;
+mod client_ip;
 mod compare;
 mod deferred;
 mod model;
 mod score;
 
 use crate::support::{Askance, repository};
+use client_ip::ClientIpCase;
 use deferred::{DEFERRED, DEFERRED_MAX};
 use model::{AggregateCase, CaseFile, ScoreCase};
 use serde_json::Value;
@@ -46,6 +48,10 @@ fn every_case_passes_or_is_deferred() {
                 "aggregate" => {
                     let case: AggregateCase = parse(file, case);
                     tally.note(&case.id, &case.title, aggregate::run(&case));
+                }
+                "client_ip" => {
+                    let case: ClientIpCase = parse(file, case);
+                    tally.note(&case.id, &case.title, client_ip::run(&case));
                 }
                 _ => assert!(unknown_shape.insert(id_of(case)), "{} stands twice", id_of(case)),
             }
