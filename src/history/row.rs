@@ -24,6 +24,7 @@ use std::fmt;
 const VERSION: u8 = 2;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
+const METRES_PER_KM: f64 = 1000.0;
 
 /// A row that is none: cut short, too long, of another version, or holding what cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,11 +184,12 @@ fn units(degrees: f64) -> i32 {
     units
 }
 
-/// Rounded up: a radius is a bound.
+/// Rounded up, since a radius is a bound: the fewest metres that read back as no less. Rounding the product up would not
+/// do: 2.007 km times 1000 is a little over 2007, and a row would grow by a metre each time that it is written.
 fn metres(radius: Kilometres) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
-    let metres = (radius.value() * 1000.0).ceil() as u32;
-    metres
+    let nearest = (radius.value() * METRES_PER_KM).round() as u32;
+    if f64::from(nearest) / METRES_PER_KM >= radius.value() { nearest } else { nearest.saturating_add(1) }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -249,7 +251,7 @@ impl Reader<'_> {
     fn place(&mut self) -> Result<ValidPlace, RowError> {
         let time_s = self.u32()?;
         let at = self.coordinates()?;
-        let radius = Kilometres::new(f64::from(self.u32()?) / 1000.0).ok_or(RowError)?;
+        let radius = Kilometres::new(f64::from(self.u32()?) / METRES_PER_KM).ok_or(RowError)?;
         let grain = match self.u8()? {
             0 => Grain::Country,
             1 => Grain::City,

@@ -224,6 +224,31 @@ fn a_damaged_row_is_refused_at_every_length() {
 }
 
 #[test]
+fn a_radius_is_rounded_up_once() {
+    let written_and_read = |radius: Kilometres| {
+        let mut history = UserHistory::default();
+        let place = place(1.0, 2.0).map(|place| Place { radius, ..place });
+        history.record(&Login { place, ..login(NOW_S) });
+        let mut row = Vec::new();
+        history.write_row(&mut row);
+        UserHistory::read_row(&row).ok().map(|history| history.places[0].place.radius)
+    };
+    // Among these are 11 such as 2.007, whose thousandfold is a little more than a whole number.
+    for radius_m in 2000..2100_u32 {
+        let radius = Kilometres::new(f64::from(radius_m) / 1000.0).unwrap();
+        assert_eq!(written_and_read(radius), Some(radius), "{radius_m} m");
+    }
+    for (radius_km, expected_km) in [(0.0, 0.0), (7.2501, 7.251), (7.2509, 7.251), (1e-9, 0.001), (1e9, 4_294_967.295)]
+    {
+        assert_eq!(
+            written_and_read(Kilometres::new(radius_km).unwrap()),
+            Kilometres::new(expected_km),
+            "{radius_km} km"
+        );
+    }
+}
+
+#[test]
 fn a_usual_user_takes_160_bytes() {
     let mut history = UserHistory::default();
     for tag in [1, 2] {
