@@ -187,11 +187,9 @@ impl UserHistory {
             self.record_agent(agent, now_s);
         }
         if let Some(tag) = login.network {
-            match self.networks.iter_mut().find(|known| known.tag == tag) {
-                Some(known) => {
-                    known.usage.add(now_s);
-                    known.asn = known.asn.max(login.asn);
-                }
+            // A network that changes hands is known in either system.
+            match self.networks.iter_mut().find(|known| known.tag == tag && known.asn == login.asn) {
+                Some(known) => known.usage.add(now_s),
                 None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(now_s) }),
             }
         }
@@ -219,7 +217,7 @@ impl UserHistory {
     /// An update moves its line of versions on; a version that goes back too far begins a line of its own. What is told
     /// late, an older version before a newer one, changes no line.
     fn record_agent(&mut self, agent: Agent, now_s: u32) {
-        let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.agent.family == agent.family);
+        let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.is_of_line(agent));
         let passed = of_family()
             .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s > now_s)
             .min_by_key(|(_, known)| known.agent.major);
@@ -258,8 +256,13 @@ fn is_one_place(a: Coordinates, b: Coordinates) -> bool {
 }
 
 impl KnownAgent {
+    /// A browser that hides its version (0) is another one than a browser that tells: it is neither older nor newer.
+    fn is_of_line(&self, agent: Agent) -> bool {
+        self.agent.family == agent.family && (self.agent.major == 0) == (agent.major == 0)
+    }
+
     fn is_succeeded_by(&self, agent: Agent) -> bool {
-        self.agent.family == agent.family && agent.major >= self.agent.major.saturating_sub(MAJORS_BACK_MAX)
+        self.is_of_line(agent) && agent.major >= self.agent.major.saturating_sub(MAJORS_BACK_MAX)
     }
 }
 

@@ -39,6 +39,26 @@ fn a_version_may_go_back_by_one_major_and_an_old_line_is_learnt_beside_the_new()
 }
 
 #[test]
+fn a_version_that_is_not_told_is_neither_older_nor_newer() {
+    for (known, now, expected) in [(0, 60, false), (131, 0, false), (0, 0, true)] {
+        let mut history = UserHistory::default();
+        with_agent(&mut history, NOW_S, known);
+        let agent = chrome(now).unwrap();
+        assert_eq!(history.knows_agent(agent, Timestamp::from_unix_s(NOW_S), 30), expected, "{known} {now}");
+    }
+}
+
+#[test]
+fn a_network_that_changes_hands_is_known_in_either_system() {
+    let mut history = UserHistory::default();
+    for asn in [64_501, 64_500, 64_501] {
+        history.record(&Login { network: Some(NetworkTag(1)), asn: Some(asn), ..login(NOW_S) });
+    }
+    assert!(!history.is_new_asn(64_500) && !history.is_new_asn(64_501) && history.is_new_asn(64_502));
+    assert_eq!(history.networks.len(), 2);
+}
+
+#[test]
 fn a_day_counts_once_in_any_order() {
     let mut usage = Usage::at(NOW_S);
     for seconds_ago in [5 * 86_400, 86_400, 86_400 + 60, 0, 40 * 86_400] {
@@ -332,7 +352,7 @@ proptest! {
 /// Entries stand in the order in which they came; that order means nothing.
 fn sorted(mut history: UserHistory) -> UserHistory {
     history.devices.sort_by_key(|known| known.tag.0);
-    history.networks.sort_by_key(|known| known.tag.0);
+    history.networks.sort_by_key(|known| (known.tag.0, known.asn));
     history.countries.sort_by_key(|known| known.code.to_bytes());
     history.places.sort_by_key(ValidPlace::rank);
     history

@@ -1,6 +1,7 @@
 //! Black-box tests: the built `askance` binary, started with a configuration of the test's own and spoken to over real
-//! sockets. `agents` tells browsers apart, `cases` runs the portable cases of `tests/cases`, `http` the contract of the
-//! API, `config` and `commands` the command line, `faults` what fails on the way, `signals` that none of them is dead,
+//! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `config` and `commands`
+//! the command line; `agents`, `databases` and `lists` where facts come from; `signals` that none of them is dead, `presets` and
+//! `peers` what other engines do well and badly; `faults` what fails on the way, `fuzz` that no bytes upset a parser,
 //! `layering` the direction of dependencies inside `src`.
 
 #![expect(
@@ -16,6 +17,7 @@ mod cases;
 mod commands;
 mod config;
 mod faults;
+mod fuzz;
 mod http;
 mod layering;
 mod peers;
