@@ -5,12 +5,12 @@
 
 use askance::clock::Timestamp;
 use askance::context::agent::{Agent, AgentFamily, Agents};
-use askance::context::{Grain, Place};
+use askance::context::{Grain, Location, Place};
 use askance::event::ClientHints;
-use askance::history::{Login, PLACES_MAX, UserHistory};
-use askance::keyed_hash::{DeviceTag, NetworkTag};
+use askance::history::{Lesson, Login, PLACES_MAX, Proof, Traces, UserHistory};
+use askance::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
 use askance::server::client_ip::{Cause, Client, Settings, resolve};
-use askance::units::{Coordinates, Kilometres};
+use askance::units::{Coordinates, CountryCode, Kilometres};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
@@ -69,22 +69,31 @@ pub fn client_ip(bytes: &[u8]) {
 /// It is refused, or reads as a history that its own row gives back, before and after a further login.
 pub fn history_row(bytes: &[u8]) {
     let Ok(mut history) = UserHistory::read_row(bytes) else { return };
-    assert_eq!(UserHistory::last_login_of_row(bytes), history.last_login().unix_s());
+    let last_login_s = history.last_login().map_or(0, Timestamp::unix_s);
+    assert_eq!(UserHistory::last_login_of_row(bytes), last_login_s);
     assert_reads_back(&history);
     let now = Timestamp::from_unix_s(1_790_000_000);
     let at = Coordinates::new(51.5, -0.1).zip(Kilometres::new(7.25));
-    history.record(&Login {
+    let login = Login {
         time: now,
         device: Some(DeviceTag(1)),
         agent: Some(Agent { family: AgentFamily::from_bits(0x0102_0304), major: 131 }),
+        address: Some(AddressTag(1)),
         network: Some(NetworkTag(1)),
         asn: Some(64_500),
+        country: CountryCode::new("GB"),
         place: at.map(|(at, radius)| Place { at, radius, grain: Grain::City, country: None }),
-        factor_passed: true,
-    });
+        is_anonymous: false,
+        proof: Proof::Factor,
+    };
+    history.learn(&Lesson::Completed(login));
     assert_reads_back(&history);
-    assert!(history.last_login() >= now && history.remembers_devices(now, 30));
+    assert!(history.last_login() >= Some(now) && history.remembers_devices(now, 30));
     assert!(history.places(now, 90).count() <= PLACES_MAX);
+    history.learn(&Lesson::Fraud { login, labelled: now });
+    assert_reads_back(&history);
+    let traces = Traces { device: login.device, address: None, location: Location::Missing };
+    assert!(history.is_reported(&traces) && !history.knows_device(DeviceTag(1), now, 30));
 }
 
 fn assert_reads_back(history: &UserHistory) {

@@ -166,7 +166,7 @@ fn reload(config: &Config, running: &Loaded, clock: Clock) -> Result<(Loaded, Ve
 
 fn load_beside(lists: IpLists, config: &Config) -> Result<Loaded, ConfigError> {
     Ok(Loaded {
-        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong(config, "geoip.city", &error))?,
+        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong(config, &error.key(), &error))?,
         lists,
         signals: config.signals.clone(),
         verdict: config.verdict.clone(),

@@ -33,10 +33,12 @@
 //!     agent: None,
 //!     // An address that is none is hard evidence.
 //!     address: Address {
-//!         text: "999.1.1.1", ip: None, network: None, asn: None, as_organization: None,
-//!         lists: ListFinding::Clean, bot_score: None, verified_bot: false, edge_ignored: false,
+//!         text: "999.1.1.1", ip: None, tag: None, network: None, asn: None, as_organization: None,
+//!         lists: ListFinding::Clean, database: None, kinds: NetworkKinds::NONE,
+//!         bot_score: None, verified_bot: false, edge_ignored: false,
 //!     },
 //!     location: Location::Missing,
+//!     country: None,
 //!     phone: Phone::Absent,
 //!     account: Account {
 //!         enrolled: FactorSet::EMPTY.with(Factor::Totp), has_email: false, email_verified: None,

@@ -3,8 +3,8 @@
 use crate::bounded::Bounded;
 use crate::clock::{Clock, Timestamp};
 use crate::context::agent::Agents;
-use crate::context::geoip::{self, GeoIp};
-use crate::context::ip_lists::{IpLists, ListFinding};
+use crate::context::geoip::{self, Found, GeoIp};
+use crate::context::ip_lists::{Category, Entry, Hit, IpLists, ListFinding};
 use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::phone::Phones;
 use crate::context::{Account, Address, Location, LoginContext, Organization, Place};
@@ -18,7 +18,7 @@ use crate::memory::decisions::{
 use crate::memory::{Memory, MemoryError, Record};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
-use crate::units::Confidence;
+use crate::units::{Confidence, CountryCode};
 use crate::verdict::{self, Action, Strength, Verdict};
 use arc_swap::ArcSwap;
 use std::net::IpAddr;
@@ -48,7 +48,7 @@ pub struct Loaded {
     pub record: Record,
     /// Seconds for which a decision waits.
     pub pending_ttl_s: Bounded<1, 86_400>,
-    /// The GeoIP database.
+    /// The GeoIP databases.
     pub geoip: GeoIp,
     /// The address lists.
     pub lists: IpLists,
@@ -181,10 +181,11 @@ impl<M: Memory> Pipeline<M> {
         let user = self.key.user(&event.tenant, &event.user.id);
         let ip = event.ip.ip();
         let network = ip.map(|ip| self.key.network(user, ip));
-        let asn = event.edge.asn;
-        let location = locate(&loaded.geoip, event.location, ip);
-        let (lists, kinds) =
-            ip.map_or((ListFinding::Clean, NetworkKinds::NONE), |ip| loaded.lists.look_up(ip, asn, now));
+        let found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
+        let (asn, as_organization) = system(event, &found);
+        let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
+        let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));
+        let location = locate(&found, event.location);
         LoginContext {
             user,
             time: event.time,
@@ -196,16 +197,16 @@ impl<M: Memory> Pipeline<M> {
                 tag: network.zip(ip).map(|(network, ip)| AddressTag::new(network, ip)),
                 network,
                 asn,
-                as_organization: event.edge.as_organization.as_deref().map(Organization::Given),
+                as_organization,
                 lists,
-                database: None,
-                kinds,
+                database: database_hit(&found),
+                kinds: found.kinds.union(listed_kinds).union(given_kinds),
                 bot_score: event.edge.bot_score,
                 verified_bot: event.edge.verified_bot,
                 edge_ignored: event.edge_ignored,
             },
             location,
-            country: country(location),
+            country: country(&found, event.location),
             phone: self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region),
             account: Account {
                 enrolled: event.user.enrolled,
@@ -303,22 +304,62 @@ fn valid_place(context: &LoginContext<'_>) -> Option<Place> {
     }
 }
 
-fn country(location: Location) -> Option<crate::units::CountryCode> {
-    match location {
-        Location::Known(place) => place.country,
-        Location::Missing | Location::Unusable | Location::Failed => None,
+/// The autonomous system as an edge gives it, else as the databases have it.
+fn system<'a>(event: &'a LoginEvent<'_>, found: &Found) -> (Option<u32>, Option<Organization<'a>>) {
+    let given = event.edge.as_organization.as_deref().map(Organization::Given);
+    match event.edge.asn {
+        Some(asn) => (Some(asn), given),
+        None => (found.asn, given.or_else(|| found.as_organization.clone().map(Organization::Known))),
     }
 }
 
-/// What an edge saw wins where it is usable; else GeoIP is asked.
-fn locate(geoip: &GeoIp, given: GivenLocation, ip: Option<IpAddr>) -> Location {
-    let by_address = || ip.map_or(Location::Missing, |ip| geoip.locate(ip));
+/// What the lists say; a system that the operator vouches for lifts what databases say, too.
+fn lists(
+    loaded: &Loaded,
+    ip: Option<IpAddr>,
+    asn: Option<u32>,
+    found: &Found,
+    now: Timestamp,
+) -> (ListFinding, NetworkKinds) {
+    let Some(ip) = ip else { return (ListFinding::Clean, NetworkKinds::NONE) };
+    let (finding, kinds) = loaded.lists.look_up(ip, asn, now);
+    match finding {
+        ListFinding::Clean | ListFinding::Stale(_) if found.kinds_from.is_some() => {
+            (asn.and_then(|asn| loaded.lists.vouched_for(asn)).unwrap_or(finding), kinds)
+        }
+        finding => (finding, kinds),
+    }
+}
+
+/// What a database tells of an address that amounts to being on a list. Never evidence that stands by itself.
+fn database_hit(found: &Found) -> Option<Hit> {
+    let category = if found.kinds.is_anonymizer() {
+        Category::Anonymizer
+    } else if found.kinds.has(NetworkKind::Hosting) {
+        Category::Datacenter
+    } else {
+        return None;
+    };
+    let from = found.kinds_from.as_ref()?;
+    Some(Hit { matches: Entry::Network(from.matches), source: Arc::clone(&from.source), category, hard: false })
+}
+
+/// As an edge gives it together with a usable place, else as the databases have it.
+fn country(found: &Found, given: GivenLocation) -> Option<CountryCode> {
+    match given {
+        GivenLocation::Valid { country: Some(country), .. } => Some(country),
+        GivenLocation::Valid { country: None, .. } | GivenLocation::Invalid | GivenLocation::Absent => found.country,
+    }
+}
+
+/// What an edge saw wins where it is usable; else the databases are asked.
+fn locate(found: &Found, given: GivenLocation) -> Location {
     let given = match given {
-        GivenLocation::Absent => return by_address(),
+        GivenLocation::Absent => return found.location,
         GivenLocation::Invalid => None,
         GivenLocation::Valid { at, radius, country } => geoip::given_place(at, radius, country),
     };
-    match given.map_or_else(by_address, Location::Known) {
+    match given.map_or(found.location, Location::Known) {
         Location::Missing => Location::Unusable,
         location @ (Location::Known(_) | Location::Unusable | Location::Failed) => location,
     }

@@ -22,7 +22,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 
     if let Ok(geoip) = GeoIp::open(&geoip::Settings::default()) {
         group.bench_function("geoip, 1 M random addresses", |b| {
-            b.iter(|| turn.next().map(|ip| black_box(geoip.locate(ip))));
+            b.iter(|| turn.next().map(|ip| black_box(geoip.look_up(ip))));
         });
     }
     if let Some(lists) = lists(100_000, &mut random) {

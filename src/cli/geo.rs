@@ -3,7 +3,8 @@
 use crate::app::{self, AppError};
 use crate::clock::Clock;
 use crate::config::Source;
-use crate::context::geoip::Description;
+use crate::context::geoip::CityNames;
+use crate::context::network::NetworkKinds;
 use crate::context::{Grain, Location};
 use crate::pipeline::Loaded;
 use serde::Serialize;
@@ -21,6 +22,10 @@ struct Facts {
     longitude: Option<f64>,
     radius_km: Option<f64>,
     resolution: Option<&'static str>,
+    asn: Option<u32>,
+    as_organization: Option<String>,
+    kinds: Vec<&'static str>,
+    kinds_from: Option<String>,
     lists: Vec<String>,
 }
 
@@ -28,9 +33,10 @@ struct Facts {
 pub(super) fn run(source: &Source, addresses: &[IpAddr], json: bool) -> Result<(), Box<dyn Error>> {
     let config = source.read().map_err(AppError::from)?;
     let loaded = app::load(&config, Clock).map_err(AppError::from)?;
+    let names = CityNames::open(&config.geoip)?;
     let mut out = std::io::stdout().lock();
     for ip in addresses {
-        let facts = facts(&loaded, ip.to_canonical())?;
+        let facts = facts(&loaded, &names, ip.to_canonical());
         if json {
             writeln!(out, "{}", serde_json::to_string(&facts)?)?;
         } else {
@@ -40,19 +46,18 @@ pub(super) fn run(source: &Source, addresses: &[IpAddr], json: bool) -> Result<(
     Ok(())
 }
 
-fn facts(loaded: &Loaded, ip: IpAddr) -> Result<Facts, Box<dyn Error>> {
-    let description = loaded.geoip.describe(ip)?;
-    let known = |description: &Description| match description.location {
+fn facts(loaded: &Loaded, names: &CityNames, ip: IpAddr) -> Facts {
+    let (found, network) = loaded.geoip.describe(ip);
+    let place = match found.location {
         Location::Known(place) => Some(place),
         Location::Missing | Location::Unusable | Location::Failed => None,
     };
-    let place = description.as_ref().and_then(known);
-    let hits = loaded.lists.describe(ip, None);
-    Ok(Facts {
+    let hits = loaded.lists.describe(ip, found.asn);
+    Facts {
         ip,
-        network: description.as_ref().map(|row| row.network.clone()),
-        city: description.as_ref().and_then(|row| row.city.clone()),
-        country: description.and_then(|row| row.country).map(|country| country.as_str().to_owned()),
+        network: network.map(|network| network.to_string()),
+        city: network.and_then(|_| names.look_up(ip)),
+        country: found.country.map(|country| country.as_str().to_owned()),
         latitude: place.map(|place| place.at.latitude()),
         longitude: place.map(|place| place.at.longitude()),
         radius_km: place.map(|place| place.radius.value()),
@@ -60,8 +65,12 @@ fn facts(loaded: &Loaded, ip: IpAddr) -> Result<Facts, Box<dyn Error>> {
             Grain::Country => "country",
             Grain::City => "city",
         }),
+        asn: found.asn,
+        as_organization: found.as_organization.map(|name| name.to_string()),
+        kinds: NetworkKinds::ALL.into_iter().filter(|kind| found.kinds.has(*kind)).map(|kind| kind.as_str()).collect(),
+        kinds_from: found.kinds_from.map(|from| format!("{} {}", from.source, from.matches)),
         lists: hits.iter().map(|hit| format!("{} {} ({})", hit.source, hit.matches, hit.category.as_str())).collect(),
-    })
+    }
 }
 
 fn line(facts: &Facts) -> String {
@@ -73,7 +82,10 @@ fn line(facts: &Facts) -> String {
     };
     let name = [facts.city.as_deref(), facts.country.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(", ");
     let name = if name.is_empty() { "not in the database" } else { &name };
+    let system = facts.asn.map(|asn| format!("AS{asn} {}  ", facts.as_organization.as_deref().unwrap_or("")));
+    let kinds = facts.kinds_from.as_ref().map(|from| format!("{} by {from}  ", facts.kinds.join(", ")));
     let lists = if facts.lists.is_empty() { "on no list".to_owned() } else { format!("on {}", facts.lists.join(", ")) };
     let network = facts.network.as_deref().unwrap_or("-");
-    format!("{}  {name}  {place}  [{network}]  {lists}", facts.ip)
+    let (system, kinds) = (system.unwrap_or_default(), kinds.unwrap_or_default());
+    format!("{}  {name}  {place}  [{network}]  {system}{kinds}{lists}", facts.ip)
 }

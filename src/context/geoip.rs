@@ -1,287 +1,290 @@
-//! Where an address is, by a GeoIP database in the MaxMind DB format.
+//! Where an address is, whose it is and who hides behind it, by databases in the MaxMind DB format of any vendor.
 //!
-//! The file is read into memory, never mapped: a mapped file that somebody truncates kills the process. It is verified
-//! as a whole before it serves.
+//! Several files serve at once, the first that tells a field wins it. A file is read as a whole, checked and compiled
+//! into tables; look-ups can then neither fail nor wait. A file that changes is read again beside the running one, which
+//! stays until the new one has proved itself (`reload`).
 
-use super::{Grain, Location, Place};
-use crate::units::{Coordinates, CountryCode, Kilometres};
-use maxminddb::{MaxMindDbError, Reader};
-use quick_cache::sync::Cache;
-use serde::de::{Deserializer, Visitor};
+mod database;
+mod error;
+mod fields;
+mod names;
+mod paths;
+mod reload;
+mod row;
+mod schema;
+mod table;
+mod tree;
+mod value;
+
+pub use database::{About, Database};
+pub use error::{GeoIpError, Why};
+pub use fields::{Fields, Role};
+pub use names::CityNames;
+pub use paths::{FILES_MAX, Paths};
+pub use reload::Status;
+pub use row::given_place;
+pub use tree::TreeError;
+
+use super::network::{self, Asn, NetworkKind, NetworkKinds};
+use super::{Grain, Location};
+use crate::bounded::Bounded;
+use crate::units::CountryCode;
+use arrayvec::ArrayVec;
+use database::{Hit, carried_ipv4};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which databases to use.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// A city-level database; without one, the country-level data in the binary.
-    pub city: Option<PathBuf>,
+    /// Where addresses are; without a file, by the country-level data in the binary.
+    pub city: Paths,
+    /// Whose addresses are.
+    pub asn: Paths,
+    /// Which addresses hide who is behind them.
+    pub anonymous: Paths,
+    /// Seconds between two looks at the files.
+    pub reload_s: Bounded<1, 86_400>,
+    /// MiB; a larger file is no database.
+    pub file_mib_max: Bounded<1, 4096>,
+    /// Autonomous systems that are hosting, beside the well-known ones.
+    pub hosting_asns: Vec<Asn>,
+    /// Autonomous systems that are satellite links, beside the well-known ones.
+    pub satellite_asns: Vec<Asn>,
 }
 
-/// A city row without a radius (km). **Source:** signals.md; the vendors that give none speak of 50 km.
-const CITY_RADIUS_KM: f64 = 50.0;
-/// From this radius (km) on, a city row is a country's centre in disguise. **Source:** signals.md; MaxMind's own centre
-/// of the United States has 1000.
-const CITY_RADIUS_KM_MAX: f64 = 500.0;
-/// A larger file is no GeoIP database: the largest on the market have some 300 MB.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            city: Paths::default(),
+            asn: Paths::default(),
+            anonymous: Paths::default(),
+            reload_s: Bounded::of::<10>(),
+            // The largest on the market have some 300 MB.
+            file_mib_max: Bounded::of::<512>(),
+            hosting_asns: Vec::new(),
+            satellite_asns: Vec::new(),
+        }
+    }
+}
 
-#[cfg(feature = "embedded-geoip")]
-static COUNTRY_DATA: &[u8] = include_bytes!("../../data/country.mmdb");
+impl Settings {
+    fn of(&self, role: Role) -> &Paths {
+        match role {
+            Role::City => &self.city,
+            Role::Asn => &self.asn,
+            Role::Anonymous => &self.anonymous,
+        }
+    }
+}
 
-/// Rows that are kept decoded, 64 bytes each: all of a country database, the busy ones of a city database.
-const DECODED_ROWS_MAX: usize = 65_536;
-
-/// One database, ready to serve. Lookups take some 0.3 µs and allocate nothing.
+/// All databases, ready to serve. A clone shares them.
+#[derive(Clone)]
 pub struct GeoIp {
-    decoded: Cache<usize, Location>,
-    reader: Reader<Cow<'static, [u8]>>,
-    grain: Grain,
-    origin: String,
+    /// Every file once, whatever it serves for.
+    entries: Vec<Entry>,
+    /// Numbers of entries, first asked first.
+    city: Vec<usize>,
+    asn: Vec<usize>,
+    anonymous: Vec<usize>,
+    settings: Settings,
 }
 
-/// Why a database does not serve.
-#[derive(Debug)]
-pub enum GeoIpError {
-    /// The file cannot be read.
-    Read(PathBuf, std::io::Error),
-    /// The file is too large to be one.
-    TooLarge(PathBuf),
-    /// The content is no valid database.
-    Invalid(String, MaxMindDbError),
-    /// No file is named, and the binary carries no data.
-    NotEmbedded,
+#[derive(Clone)]
+struct Entry {
+    /// `None` for the embedded data.
+    path: Option<PathBuf>,
+    database: Arc<Database>,
+    /// Why its file, as it is now, does not serve.
+    trouble: Option<Arc<str>>,
 }
 
-impl fmt::Display for GeoIpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(path, _) => write!(f, "cannot read the GeoIP database {}", path.display()),
-            Self::TooLarge(path) => write!(f, "{} is over 1 GiB, no GeoIP database", path.display()),
-            Self::Invalid(origin, _) => write!(f, "{origin} is no valid GeoIP database"),
-            Self::NotEmbedded => {
-                f.write_str("no GeoIP data in this binary (feature `embedded-geoip` is off): set geoip.city")
-            }
-        }
-    }
-}
-
-impl std::error::Error for GeoIpError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Read(_, source) => Some(source),
-            Self::Invalid(_, source) => Some(source),
-            Self::TooLarge(_) | Self::NotEmbedded => None,
-        }
-    }
-}
-
-/// A row as far as it is needed; MaxMind's own layout.
-#[derive(Deserialize)]
-struct Row<'a> {
-    #[serde(borrow)]
-    city: Option<City<'a>>,
-    country: Option<Country<'a>>,
-    location: Option<RowLocation>,
-}
-
-#[derive(Deserialize)]
-struct City<'a> {
-    #[serde(borrow)]
-    names: Option<Names<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Names<'a> {
-    en: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Country<'a> {
-    iso_code: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct RowLocation {
-    latitude: Option<Number>,
-    longitude: Option<Number>,
-    accuracy_radius: Option<Number>,
-}
-
-/// What a database says of an address, for people.
-#[derive(Debug, PartialEq)]
-pub struct Description {
-    /// The network of the row.
-    pub network: String,
-    /// The English name of the city, where given.
-    pub city: Option<String>,
-    /// The country, where given.
-    pub country: Option<CountryCode>,
-    /// The place as a judgement uses it.
+/// What the databases say of an address.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Where it is.
     pub location: Location,
+    /// In which country, also where the place is not usable.
+    pub country: Option<CountryCode>,
+    /// Whose it is.
+    pub asn: Option<u32>,
+    /// The name of that system.
+    pub as_organization: Option<Arc<str>>,
+    /// What its network is used for.
+    pub kinds: NetworkKinds,
+    /// Who told the first of them.
+    pub kinds_from: Option<KindsSource>,
 }
+
+/// Who told what a network is used for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindsSource {
+    /// The network of the row.
+    pub matches: IpNet,
+    /// The database: its file name without the ending.
+    pub source: Arc<str>,
+}
+
+impl Found {
+    /// Nothing.
+    pub const NOTHING: Self = Self {
+        location: Location::Missing,
+        country: None,
+        asn: None,
+        as_organization: None,
+        kinds: NetworkKinds::NONE,
+        kinds_from: None,
+    };
+}
+
+type Hits<'a> = ArrayVec<Option<Hit<'a>>, { FILES_MAX * Role::ALL.len() }>;
 
 impl GeoIp {
-    /// The file that the settings name, else the data in the binary.
-    ///
-    /// # Errors
-    ///
-    /// See [`GeoIpError`].
-    pub fn open(settings: &Settings) -> Result<Self, GeoIpError> {
-        match &settings.city {
-            Some(path) => Self::from_bytes(read(path)?.into(), path.display().to_string()),
-            #[cfg(feature = "embedded-geoip")]
-            None => Self::from_bytes(COUNTRY_DATA.into(), "the embedded country data".to_owned()),
-            #[cfg(not(feature = "embedded-geoip"))]
-            None => Err(GeoIpError::NotEmbedded),
-        }
-    }
-
-    fn from_bytes(bytes: Cow<'static, [u8]>, origin: String) -> Result<Self, GeoIpError> {
-        let reader = match Reader::from_source(bytes).and_then(|reader| reader.verify().map(|()| reader)) {
-            Ok(reader) => reader,
-            Err(error) => return Err(GeoIpError::Invalid(origin, error)),
-        };
-        let grain = if reader.metadata().database_type.contains("Country") { Grain::Country } else { Grain::City };
-        Ok(Self { decoded: Cache::new(DECODED_ROWS_MAX), reader, grain, origin })
-    }
-
-    /// Where `ip` is.
+    /// What the databases say of `ip`; of local addresses nothing, whatever they hold. Allocates nothing.
     #[must_use]
-    pub fn locate(&self, ip: IpAddr) -> Location {
-        if is_local(ip) {
-            return Location::Missing;
-        }
-        let Ok(found) = self.reader.lookup(ip) else { return Location::Failed };
-        // Many networks share a row, which is then decoded once.
-        let Some(row) = found.offset() else { return Location::Missing };
-        if let Some(known) = self.decoded.get(&row) {
-            return known;
-        }
-        let location = match found.decode::<Row<'_>>() {
-            Ok(Some(row)) => self.place(&row).map_or(Location::Unusable, Location::Known),
-            Ok(None) => Location::Missing,
-            Err(_) => Location::Failed,
-        };
-        self.decoded.insert(row, location);
-        location
+    pub fn look_up(&self, ip: IpAddr) -> Found {
+        self.find(ip).0
     }
 
-    /// What the database says of `ip`, for people.
-    ///
-    /// # Errors
-    ///
-    /// The row cannot be decoded.
-    pub fn describe(&self, ip: IpAddr) -> Result<Option<Description>, MaxMindDbError> {
-        let Some(row) = self.row(ip)? else { return Ok(None) };
-        Ok(Some(Description {
-            network: self.reader.lookup(ip)?.network()?.to_string(),
-            city: row.city.as_ref().and_then(|city| city.names.as_ref()?.en).map(str::to_owned),
-            country: row.country_code(),
-            location: self.locate(ip),
-        }))
+    /// What the databases say of `ip`, and the network of the row that says most of where it is.
+    #[must_use]
+    pub fn describe(&self, ip: IpAddr) -> (Found, Option<IpNet>) {
+        self.find(ip)
+    }
+
+    fn find(&self, ip: IpAddr) -> (Found, Option<IpNet>) {
+        let ip = ip.to_canonical();
+        if is_local(ip) {
+            return (Found::NOTHING, None);
+        }
+        let hits: Hits<'_> = self.entries.iter().map(|entry| entry.database.look_up(ip)).collect();
+        let (location, network) = self.location(&hits);
+        let (asn, as_organization) = self.system(&hits);
+        let (kinds, kinds_from) = self.kinds(&hits);
+        let country = self.first(self.by_place(), &hits, |hit| hit.row.country()).map(|(_, _, country)| country);
+        let location = match location {
+            Location::Known(place) => Location::Known(super::Place { country: place.country.or(country), ..place }),
+            other @ (Location::Missing | Location::Unusable | Location::Failed) => other,
+        };
+        let any = || self.first(self.by_place(), &hits, |hit| Some(hit.network)).map(|(_, _, network)| network);
+        (Found { location, country, asn, as_organization, kinds, kinds_from }, network.or_else(any))
+    }
+
+    /// What is known of everybody in an autonomous system, by number and by configuration.
+    #[must_use]
+    pub fn kinds_of_asn(&self, asn: u32) -> NetworkKinds {
+        let listed = |list: &[Asn], kind| {
+            if list.contains(&Asn(asn)) { NetworkKinds::NONE.with(kind) } else { NetworkKinds::NONE }
+        };
+        network::of_asn(asn)
+            .union(listed(&self.settings.hosting_asns, NetworkKind::Hosting))
+            .union(listed(&self.settings.satellite_asns, NetworkKind::Satellite))
     }
 
     /// Whether travel is judged between countries only.
     #[must_use]
     pub fn is_country_level(&self) -> bool {
-        self.grain == Grain::Country
+        self.city.iter().filter_map(|at| self.entries.get(*at)).all(|entry| {
+            let about = entry.database.about();
+            about.grain == Grain::Country
+        })
     }
 
-    /// The file, or that it is the embedded data.
+    /// The first file that places, or that it is the embedded data.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        let first = self.city.first().and_then(|at| self.entries.get(*at));
+        first.map_or("", |entry| &entry.database.about().origin)
     }
 
-    fn row(&self, ip: IpAddr) -> Result<Option<Row<'_>>, MaxMindDbError> {
-        self.reader.lookup(ip)?.decode::<Row<'_>>()
+    /// The first file with a usable place; where there is none, the worst of what they say, so that a failure shows.
+    fn location(&self, hits: &Hits<'_>) -> (Location, Option<IpNet>) {
+        let mut worst = (Location::Missing, None);
+        for hit in self.city.iter().filter_map(|at| hits.get(*at).copied().flatten()) {
+            match (hit.row.location(), worst.0) {
+                (Location::Known(place), _) => return (Location::Known(place), Some(hit.network)),
+                (Location::Failed, _) => worst = (Location::Failed, Some(hit.network)),
+                (Location::Unusable, Location::Missing) => worst = (Location::Unusable, Some(hit.network)),
+                (Location::Unusable | Location::Missing, _) => {}
+            }
+        }
+        worst
     }
 
-    fn place(&self, row: &Row<'_>) -> Option<Place> {
-        let location = row.location.as_ref()?;
-        let at = Coordinates::new(location.latitude.as_ref()?.0, location.longitude.as_ref()?.0)?;
-        let radius_km = location.accuracy_radius.as_ref().map_or(CITY_RADIUS_KM, |radius| radius.0);
-        place(at, Kilometres::new(radius_km)?, self.grain, row.country_code())
+    fn system(&self, hits: &Hits<'_>) -> (Option<u32>, Option<Arc<str>>) {
+        let Some((at, hit, asn)) = self.first(self.by_system(), hits, |hit| hit.row.asn()) else { return (None, None) };
+        let organization = self.entries.get(at).and_then(|entry| entry.database.organization(hit.row));
+        (Some(asn), organization)
+    }
+
+    fn kinds(&self, hits: &Hits<'_>) -> (NetworkKinds, Option<KindsSource>) {
+        let (mut kinds, mut from) = (NetworkKinds::NONE, None);
+        let mut tell = |at: usize, hit: &Hit<'_>, told: NetworkKinds| {
+            if told.is_empty() {
+                return;
+            }
+            kinds = kinds.union(told);
+            let source = || Arc::clone(&self.entries[at].database.about().source);
+            from.get_or_insert_with(|| KindsSource { matches: hit.network, source: source() });
+        };
+        for at in self.by_anonymity() {
+            if let Some(hit) = hits.get(at).and_then(Option::as_ref) {
+                tell(at, hit, hit.row.kinds());
+            }
+        }
+        if let Some((at, hit, asn)) = self.first(self.by_system(), hits, |hit| hit.row.asn()) {
+            tell(at, &hit, self.kinds_of_asn(asn));
+        }
+        (kinds, from)
+    }
+
+    /// The first entry in this order whose row has something.
+    fn first<'a, T>(
+        &self,
+        mut order: impl Iterator<Item = usize>,
+        hits: &Hits<'a>,
+        what: impl Fn(&Hit<'a>) -> Option<T>,
+    ) -> Option<(usize, Hit<'a>, T)> {
+        order.find_map(|at| {
+            let hit = hits.get(at).copied().flatten()?;
+            what(&hit).map(|value| (at, hit, value))
+        })
+    }
+
+    fn by_place(&self) -> impl Iterator<Item = usize> + '_ {
+        self.city.iter().chain(&self.asn).chain(&self.anonymous).copied()
+    }
+
+    fn by_system(&self) -> impl Iterator<Item = usize> + '_ {
+        self.asn.iter().chain(&self.city).chain(&self.anonymous).copied()
+    }
+
+    fn by_anonymity(&self) -> impl Iterator<Item = usize> + '_ {
+        self.anonymous.iter().chain(&self.city).chain(&self.asn).copied()
     }
 }
 
 impl fmt::Debug for GeoIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GeoIp").field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_list().entries(self.entries.iter().map(|entry| &entry.database.about().origin)).finish()
     }
 }
 
-impl Row<'_> {
-    fn country_code(&self) -> Option<CountryCode> {
-        self.country.as_ref()?.iso_code.and_then(CountryCode::new)
-    }
-}
-
-/// The place of a location that an edge gave, by the same rules as a city row.
-#[must_use]
-pub fn given_place(at: Coordinates, radius: Option<Kilometres>, country: Option<CountryCode>) -> Option<Place> {
-    let radius = radius.or_else(|| Kilometres::new(CITY_RADIUS_KM))?;
-    place(at, radius, Grain::City, country)
-}
-
-fn place(at: Coordinates, radius: Kilometres, grain: Grain, country: Option<CountryCode>) -> Option<Place> {
-    let disguised = grain == Grain::City && radius.value() >= CITY_RADIUS_KM_MAX;
-    (!disguised).then_some(Place { at, radius, grain, country })
-}
-
-/// Addresses that no database may place, whatever it holds.
+/// Addresses that no database may place, whatever it holds; also inside IPv6 addresses that carry one.
 fn is_local(ip: IpAddr) -> bool {
     let v4 = |ip: Ipv4Addr| ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified();
     let v6 =
         |ip: Ipv6Addr| ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local();
     match ip {
         IpAddr::V4(ip) => v4(ip),
-        IpAddr::V6(ip) => v6(ip),
+        IpAddr::V6(ip) => v6(ip) || carried_ipv4(ip).is_some_and(v4),
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, GeoIpError> {
-    let failed = |error| GeoIpError::Read(path.to_owned(), error);
-    if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
-        return Err(GeoIpError::TooLarge(path.to_owned()));
-    }
-    std::fs::read(path).map_err(failed)
-}
-
-/// Any of the number types that vendors store coordinates in.
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-struct NumberVisitor;
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number")
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-        Ok(Number(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
-        #[expect(clippy::cast_precision_loss, reason = "degrees and kilometres are far below 2^53")]
-        Ok(Number(value as f64))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
-        #[expect(clippy::cast_precision_loss, reason = "degrees and kilometres are far below 2^53")]
-        Ok(Number(value as f64))
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod client_hints;
+pub mod data_file;
 pub mod geoip;
 pub mod ip_lists;
 pub mod network;

@@ -70,7 +70,7 @@ fn pipeline() -> Option<Pipeline<Faulty>> {
         verdict: verdict::Settings::default(),
         record: settings.record,
         pending_ttl_s: settings.pending_ttl_s,
-        geoip: GeoIp::open(&geoip::Settings { city: Some("data/test-city.mmdb".into()) }).ok()?,
+        geoip: GeoIp::open(&geoip::Settings { city: "data/test-city.mmdb".into(), ..Default::default() }).ok()?,
         lists: IpLists::default(),
     };
     let memory = Faulty { memory: Volatile::new(&settings), broken: AtomicBool::new(false) };

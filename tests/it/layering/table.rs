@@ -35,7 +35,9 @@ pub(crate) const MODULES: &[Module] = &[
     // Both read versions of browsers the same way.
     module(2, "context::agent", &["context::client_hints"]),
     module(2, "context::client_hints", &["context::agent"]),
-    module(2, "context::geoip", &[]),
+    module(2, "context::data_file", &[]),
+    // Databases are files of data, and say what networks are used for.
+    module(2, "context::geoip", &["context::data_file", "context::network"]),
     module(2, "context::ip_lists", &[]),
     module(2, "context::network", &[]),
     module(2, "context::phone", &[]),
