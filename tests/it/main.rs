@@ -20,6 +20,7 @@ mod faults;
 mod fuzz;
 mod http;
 mod layering;
+mod lists;
 mod peers;
 mod presets;
 mod signals;
