@@ -90,6 +90,31 @@ fn the_index_changes_nothing() {
     }
 }
 
+fn v4_of(sixtofour: Ipv6Addr) -> Ipv4Addr {
+    let [_, _, a, b, c, d, ..] = sixtofour.octets();
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// The closest entry of several lists, by trying each: its list, and what it matches.
+fn closest(lists: &[Vec<IpNet>], ip: IpAddr) -> Option<(usize, IpNet)> {
+    let carried = match ip {
+        IpAddr::V6(v6) if v6.segments()[0] == 0x2002 => Some(IpAddr::V4(v4_of(v6))),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    let mut best: Option<(u8, usize, IpNet)> = None;
+    for (at, list) in lists.iter().enumerate() {
+        for (ip, bits_before) in std::iter::once((ip, 0)).chain(carried.map(|v4| (v4, 16))) {
+            for network in list.iter().filter(|network| network.contains(&ip)) {
+                let bits = bits_before + network.prefix_len();
+                if best.is_none_or(|(most, _, _)| bits > most) {
+                    best = Some((bits, at, *network));
+                }
+            }
+        }
+    }
+    best.map(|(_, at, network)| (at, network))
+}
+
 fn slowly(prefixes: &[IpNet], ip: IpAddr) -> Option<IpNet> {
     prefixes.iter().filter(|net| net.contains(&ip)).max_by_key(|net| net.prefix_len()).copied()
 }
@@ -121,5 +146,33 @@ proptest! {
     #[test]
     fn agrees_with_trying_every_prefix(list in prop::collection::vec(prefix(), 0..40), ip in address()) {
         prop_assert_eq!(ranges(&list).longest(ip), slowly(&list, ip));
+    }
+}
+
+proptest! {
+    // Each case writes and reads three files.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn several_lists_agree_with_trying_every_prefix(
+        lists in prop::array::uniform3(prop::collection::vec(prefix(), 1..20)),
+        ips in prop::collection::vec(address(), 16),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let settings: Vec<ListSettings> = lists.iter().enumerate().map(|(at, prefixes)| {
+            let path = directory.path().join(at.to_string());
+            std::fs::write(&path, prefixes.iter().map(|prefix| format!("{prefix}\n")).collect::<String>()).unwrap();
+            let (format, category) = (Format::Netset, Category::Abuse);
+            ListSettings { name: at.to_string(), path, format, category, max_age_h: 48, hard: None }
+        }).collect();
+        let loaded = IpLists::load(&settings, &[], Clock).unwrap();
+        for ip in ips {
+            let expected = closest(&lists, ip).map(|(at, network)| (at.to_string(), Entry::Network(network)));
+            let found = match loaded.look_up(ip, None, Clock.now()) {
+                ListFinding::Listed(hit) => Some((hit.source.to_string(), hit.matches)),
+                ListFinding::Allowed { .. } | ListFinding::Clean | ListFinding::Stale(_) => None,
+            };
+            prop_assert_eq!(found, expected, "{}", ip);
+        }
     }
 }
