@@ -6,8 +6,8 @@
 //! LoginEvent ─ pipeline ─► LoginContext ─ signals ─► Assessments ─ verdict ─► Verdict ─► answer
 //!   event        context: agent, place,     new_device             aggregate      action, confidence, reasons
 //!                lists, phone               impossible_travel      policy
-//!                                           untrusted_ip           reasons
-//!                    ▲                      phone_number              │
+//!                                           untrusted_ip …         reasons
+//!                    ▲                                                │
 //!                    └────────── memory: UserHistory, decisions ◄─────┘ a completed login teaches
 //! ```
 //!
@@ -18,7 +18,8 @@
 //!
 //! ```
 //! use askance::clock::Timestamp;
-//! use askance::context::{Account, Address, Location, LoginContext, ip_lists::ListFinding, phone::Phone};
+//! use askance::context::{Account, Address, Location, LoginContext};
+//! use askance::context::{ip_lists::ListFinding, network::NetworkKinds, phone::Phone};
 //! use askance::event::{Factor, FactorSet, FirstFactor, Flow};
 //! use askance::keyed_hash::HashKey;
 //! use askance::signals::Recall;

@@ -14,11 +14,11 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::io::Write;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 /// Connections of the admin listener at a time: probes and scrapes, apart from those of logins.
@@ -136,6 +136,14 @@ impl<M: Memory> Server<M> {
         drain: watch::Receiver<bool>,
     ) -> io::Result<()> {
         let (limits, drain_time) = (self.limits(), Duration::from_secs(self.settings.drain_s.get().into()));
+        // Signals have their handlers before anybody is told that the service listens: without one they kill it.
+        let hangup = signal(SignalKind::hangup())?;
+        let mut stop = pin!(stop);
+        tokio::select! {
+            biased;
+            () = &mut stop => return Ok(()),
+            () = std::future::ready(()) => {}
+        }
         let connections = Connections::new(self.settings.connections_max.as_usize());
         let service = self.service;
         let admin_address = self.admin.address()?;
@@ -155,7 +163,7 @@ impl<M: Memory> Server<M> {
         let administer = tokio::spawn(serve_admin(admin, admin_service, limits, drain));
         tracing::info!(listener = "admin", address = %admin_address, "listening");
 
-        keep_house(&service, &connections, stop, reload).await?;
+        keep_house(&service, &connections, stop, hangup, reload).await;
 
         service.drain();
         drain_sender.send_replace(true);
@@ -285,16 +293,15 @@ async fn serve_admin<M: Memory>(
 async fn keep_house<M: Memory>(
     service: &Service<M>,
     connections: &Connections,
-    stop: impl Future<Output = ()>,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    mut hangup: Signal,
     reload: impl Fn(),
-) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+) {
     let mut tick = tokio::time::interval(HOUSEKEEPING);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            () = &mut stop => return Ok(()),
+            () = &mut stop => return,
             _ = hangup.recv() => reload(),
             _ = tick.tick() => {
                 let now = service.clock.now();
