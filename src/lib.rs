@@ -70,6 +70,7 @@ pub mod units;
 pub mod event;
 
 pub mod context;
+pub mod device_token;
 pub mod history;
 
 pub mod signals;

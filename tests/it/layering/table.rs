@@ -26,6 +26,7 @@ pub(crate) const MODULES: &[Module] = &[
     module(0, "geodesy", &["units"]),
     // 1: data and pure functions.
     module(1, "context", &[]),
+    module(1, "device_token", &[]),
     // A history remembers places as the context describes them.
     module(1, "history", &["context"]),
     // 2: judgement, pure and synchronous; lookups, synchronous and in memory.

@@ -168,7 +168,7 @@ proptest! {
         let loaded = IpLists::load(&settings, &[], Clock).unwrap();
         for ip in ips {
             let expected = closest(&lists, ip).map(|(at, network)| (at.to_string(), Entry::Network(network)));
-            let found = match loaded.look_up(ip, None, Clock.now()) {
+            let found = match loaded.look_up(ip, None, Clock.now()).0 {
                 ListFinding::Listed(hit) => Some((hit.source.to_string(), hit.matches)),
                 ListFinding::Allowed { .. } | ListFinding::Clean | ListFinding::Stale(_) => None,
             };

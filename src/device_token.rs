@@ -1,0 +1,285 @@
+//! The device cookie: which devices of which users share this browser, and how often each was here.
+//!
+//! ```text
+//! cookie  hex( version u8 = 1 | entry, one to four | mac [16] )
+//! entry   device u64 | generation u32 | user [8]
+//! ```
+//! `mac` is a keyed BLAKE3 of what stands before it, `user` one of tenant, user id and device: whoever has a cookie learns
+//! nothing of its users, and cannot make one. A token is one user's entry. Each answer carries the next generation of it, which
+//! follows from it, so that two tabs get the same. Whether a generation was used before is for the history to say.
+//!
+//! **Source:** signals.md, NewDevice; the keyed mode and `derive_key` of BLAKE3 (O'Connor et al., 2020), of which 128 bits
+//! are kept.
+
+use arrayvec::ArrayVec;
+use std::fmt;
+use subtle::{Choice, ConstantTimeEq};
+
+/// One user's entry of a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceToken {
+    /// Which device: 64 bits that nobody can foretell.
+    pub device: u64,
+    /// How many there were of it, from 1.
+    pub generation: u32,
+}
+
+impl DeviceToken {
+    /// The first token of a device.
+    #[must_use]
+    pub fn first(device: u64) -> Self {
+        Self { device, generation: 1 }
+    }
+
+    /// The one that the answer carries.
+    #[must_use]
+    pub fn successor(self) -> Self {
+        Self { generation: self.generation.saturating_add(1), ..self }
+    }
+}
+
+/// A cookie that was made here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cookie {
+    entries: ArrayVec<Entry, USERS_MAX>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    token: DeviceToken,
+    user: [u8; USER_BYTES],
+}
+
+/// Users that share a browser; a further one takes the place of the one who was here first.
+const USERS_MAX: usize = 4;
+const VERSION: u8 = 1;
+const USER_BYTES: usize = 8;
+const ENTRY_BYTES: usize = 8 + 4 + USER_BYTES;
+const MAC_BYTES: usize = 16;
+const COOKIE_BYTES_MAX: usize = 1 + USERS_MAX * ENTRY_BYTES + MAC_BYTES;
+
+type Bytes = ArrayVec<u8, COOKIE_BYTES_MAX>;
+
+/// The keys: the first one makes cookies, each of them knows those that it made. Never printed.
+#[derive(Clone)]
+pub struct TokenKeys {
+    keys: Vec<Key>,
+}
+
+/// Of one secret, a key for each use.
+#[derive(Clone)]
+struct Key {
+    mac: [u8; 32],
+    user: [u8; 32],
+}
+
+impl TokenKeys {
+    /// Keys of secrets, the newest first. `None` when there is none.
+    #[must_use]
+    pub fn new(secrets: &[[u8; 32]]) -> Option<Self> {
+        let key = |secret: &[u8; 32]| Key {
+            mac: blake3::derive_key("askance 2026-11-21 device cookie, authentication", secret),
+            user: blake3::derive_key("askance 2026-11-21 device cookie, user", secret),
+        };
+        (!secrets.is_empty()).then(|| Self { keys: secrets.iter().map(key).collect() })
+    }
+
+    /// Reads a cookie. `None` when it was not made here.
+    #[must_use]
+    pub fn read(&self, cookie: &str) -> Option<Cookie> {
+        let bytes = from_hex(cookie)?;
+        let (content, mac) = bytes.split_last_chunk::<MAC_BYTES>()?;
+        if !is_any(self.keys.iter().map(|key| key.mac_of(content).ct_eq(mac))) {
+            return None;
+        }
+        let (&VERSION, entries) = content.split_first()? else { return None };
+        let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
+        (rest.is_empty() && entries.len() <= USERS_MAX)
+            .then(|| Cookie { entries: entries.iter().map(Entry::read).collect() })
+    }
+
+    /// This user's token, if the browser has one.
+    #[must_use]
+    pub fn find(&self, cookie: &Cookie, tenant: &str, user_id: &str) -> Option<DeviceToken> {
+        self.position(cookie, tenant, user_id).map(|at| cookie.entries[at].token)
+    }
+
+    /// The cookie with this user's token in place of the one before.
+    #[must_use]
+    pub fn write(&self, before: Option<&Cookie>, tenant: &str, user_id: &str, token: DeviceToken) -> String {
+        let mut entries = before.map_or_else(ArrayVec::new, |cookie| cookie.entries.clone());
+        if let Some(at) = before.and_then(|cookie| self.position(cookie, tenant, user_id)) {
+            entries.remove(at);
+        }
+        if entries.is_full() {
+            entries.remove(0);
+        }
+        let mut bytes = Bytes::new();
+        bytes.push(VERSION);
+        // Never empty: `new` sees to that.
+        if let Some(key) = self.keys.first() {
+            entries.push(Entry { token, user: key.user_of(tenant, user_id, token.device) });
+            entries.iter().for_each(|entry| entry.write(&mut bytes));
+            let mac = key.mac_of(&bytes);
+            bytes.extend(mac);
+        }
+        to_hex(&bytes)
+    }
+
+    fn position(&self, cookie: &Cookie, tenant: &str, user_id: &str) -> Option<usize> {
+        cookie.entries.iter().position(|entry| {
+            is_any(self.keys.iter().map(|key| key.user_of(tenant, user_id, entry.token.device).ct_eq(&entry.user)))
+        })
+    }
+}
+
+impl fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenKeys({})", self.keys.len())
+    }
+}
+
+impl Key {
+    fn mac_of(&self, content: &[u8]) -> [u8; MAC_BYTES] {
+        first_of(blake3::keyed_hash(&self.mac, content))
+    }
+
+    fn user_of(&self, tenant: &str, user_id: &str, device: u64) -> [u8; USER_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.user);
+        hasher.update(&device.to_le_bytes());
+        // The length keeps ("ab", "c") apart from ("a", "bc").
+        hasher.update(&tenant.len().to_le_bytes());
+        hasher.update(tenant.as_bytes());
+        hasher.update(user_id.as_bytes());
+        first_of(hasher.finalize())
+    }
+}
+
+/// Looks at every one, whatever the first says.
+fn is_any(choices: impl Iterator<Item = Choice>) -> bool {
+    choices.fold(Choice::from(0), |any, choice| any | choice).into()
+}
+
+fn first_of<const N: usize>(hash: blake3::Hash) -> [u8; N] {
+    std::array::from_fn(|at| hash.as_bytes()[at])
+}
+
+impl Entry {
+    fn read(bytes: &[u8; ENTRY_BYTES]) -> Self {
+        let [d @ .., _, _, _, _, _, _, _, _, _, _, _, _] = *bytes;
+        let [_, _, _, _, _, _, _, _, g0, g1, g2, g3, user @ ..] = *bytes;
+        let generation = u32::from_le_bytes([g0, g1, g2, g3]);
+        Self { token: DeviceToken { device: u64::from_le_bytes(d), generation }, user }
+    }
+
+    fn write(&self, out: &mut Bytes) {
+        out.extend(self.token.device.to_le_bytes());
+        out.extend(self.token.generation.to_le_bytes());
+        out.extend(self.user);
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn to_hex(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]].map(char::from);
+    bytes.iter().flat_map(digits).collect()
+}
+
+/// Lower case only, so that one cookie has one form.
+fn from_hex(text: &str) -> Option<Bytes> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || pairs.len() > COOKIE_BYTES_MAX {
+        return None;
+    }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys(secrets: &[u8]) -> TokenKeys {
+        let secrets: Vec<[u8; 32]> = secrets.iter().map(|byte| [*byte; 32]).collect();
+        TokenKeys::new(&secrets).unwrap_or_else(|| unreachable!("there are secrets"))
+    }
+
+    fn found(keys: &TokenKeys, cookie: &str, user: &str) -> Option<DeviceToken> {
+        keys.find(&keys.read(cookie)?, "default", user)
+    }
+
+    #[test]
+    fn a_cookie_is_bound_to_tenant_and_user_and_reveals_neither() {
+        let keys = keys(&[1]);
+        let token = DeviceToken::first(7);
+        let cookie = keys.write(None, "default", "alice", token);
+        assert_eq!(found(&keys, &cookie, "alice"), Some(token));
+        let read = keys.read(&cookie);
+        assert!(read.is_some_and(|read| keys.find(&read, "other", "alice").is_none()));
+        assert_eq!(found(&keys, &cookie, "bob"), None);
+        assert!(!cookie.contains(&to_hex(b"alice")) && cookie.len() == 2 * (1 + ENTRY_BYTES + MAC_BYTES));
+    }
+
+    #[test]
+    fn the_successor_follows_from_the_token() {
+        let keys = keys(&[1]);
+        let before = keys.read(&keys.write(None, "default", "alice", DeviceToken::first(7)));
+        let next = || keys.write(before.as_ref(), "default", "alice", DeviceToken::first(7).successor());
+        assert_eq!(next(), next());
+        assert_eq!(found(&keys, &next(), "alice"), Some(DeviceToken { device: 7, generation: 2 }));
+    }
+
+    #[test]
+    fn four_users_share_a_browser_and_the_fifth_takes_the_place_of_the_first() {
+        let keys = keys(&[1]);
+        let mut cookie = None;
+        for (device, user) in (1..).zip(["a", "b", "c", "d", "a", "e"]) {
+            cookie = keys.read(&keys.write(cookie.as_ref(), "default", user, DeviceToken::first(device)));
+        }
+        let devices = ["a", "b", "c", "d", "e"].map(|user| Some(keys.find(cookie.as_ref()?, "default", user)?.device));
+        assert_eq!(devices, [Some(5), None, Some(3), Some(4), Some(6)], "who came back counts as new");
+    }
+
+    #[test]
+    fn two_keys_serve_while_one_takes_the_place_of_the_other() {
+        let (old, both, new) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
+        let cookie = old.write(None, "default", "alice", DeviceToken::first(7));
+        assert_eq!(found(&new, &cookie, "alice"), None);
+        let read = both.read(&cookie);
+        assert_eq!(found(&both, &cookie, "alice"), Some(DeviceToken::first(7)));
+        let cookie = both.write(read.as_ref(), "default", "alice", DeviceToken::first(7).successor());
+        assert!(found(&new, &cookie, "alice").is_some() && found(&old, &cookie, "alice").is_none());
+        assert_eq!(format!("{both:?}"), "TokenKeys(2)");
+    }
+
+    #[test]
+    fn no_bit_can_be_changed() {
+        let keys = keys(&[1]);
+        let cookie = keys.write(None, "default", "alice", DeviceToken::first(7));
+        for at in 0..cookie.len() {
+            for digit in HEX.iter().filter(|digit| **digit != cookie.as_bytes()[at]) {
+                let mut changed = cookie.clone();
+                changed.replace_range(at..=at, &char::from(*digit).to_string());
+                assert_eq!(keys.read(&changed), None, "{at} {digit}");
+            }
+        }
+        for cut in 0..cookie.len() {
+            assert_eq!(keys.read(&cookie[..cut]), None, "{cut}");
+        }
+        assert_eq!(keys.read(&cookie.to_uppercase()), None);
+        assert_eq!(keys.read(&format!("{cookie}00")), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_no_cookie(text in "\\PC{0,300}") {
+            prop_assert_eq!(keys(&[1]).read(&text), None);
+        }
+    }
+}
