@@ -1,8 +1,10 @@
 //! Builds every part from the configuration and owns it.
 
+mod data;
+
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
-use crate::context::geoip::GeoIp;
+use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::{IpLists, ListError};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::IdSource;
@@ -10,6 +12,7 @@ use crate::memory::volatile::Volatile;
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
+use data::{Reloader, Watched};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -21,7 +24,9 @@ use std::sync::Arc;
 pub struct App {
     pipeline: Arc<Pipeline<Volatile>>,
     server: Server<Volatile>,
+    meters: Arc<Meters>,
     config: Config,
+    files: Vec<Watched>,
 }
 
 /// Why the service does not start.
@@ -98,10 +103,13 @@ impl App {
         let memory = Volatile::new(&config.memory);
         let key = HashKey::random().map_err(AppError::Random)?;
         let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);
+        let mut files = data::list_files(&config);
         let loaded = load(&config, clock)?;
+        files.extend(data::database_files(&loaded.geoip));
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
-        let server = Server::bind(&config.server, Arc::clone(&pipeline), meters, clock).map_err(AppError::Bind)?;
-        Ok(Self { pipeline, server, config })
+        let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
+        let server = Server::bind(&config.server, server_pipeline, server_meters, clock).map_err(AppError::Bind)?;
+        Ok(Self { pipeline, server, meters, config, files })
     }
 
     /// The addresses as bound: main ones in the order of the configuration, the admin listener's last.
@@ -121,27 +129,10 @@ impl App {
     /// The system refuses a thread, a socket or a signal.
     pub fn run(self, source: Option<&Source>, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         tracing::warn!("memory is volatile: a restart forgets every user");
-        let (pipeline, running) = (self.pipeline, self.config);
-        let reload = || {
-            let Some(source) = source else { return };
-            match source.read().and_then(|config| Ok((reload(&config, &pipeline.loaded(), Clock)?, config))) {
-                Ok(((loaded, refused), config)) => {
-                    pipeline.replace(loaded);
-                    for error in refused {
-                        tracing::error!(%error, "a list is refused; the last good one, if any, stays");
-                    }
-                    let restart = config.server != running.server
-                        || config.memory != running.memory
-                        || config.telemetry != running.telemetry;
-                    tracing::info!(
-                        restart_needed_for_the_rest = restart,
-                        "configuration, lists and databases were read again"
-                    );
-                }
-                Err(error) => tracing::error!(%error, "not read again; what was there stays"),
-            }
-        };
-        Ok(self.server.run(stop, reload)?)
+        let Self { pipeline, server, meters, config, files } = self;
+        let (source, started) = (source.cloned(), config.clone());
+        let hangup = Reloader { pipeline, meters, clock: Clock, source, started, config, files }.start()?;
+        Ok(server.run(stop, || hangup.ask())?)
     }
 }
 
@@ -151,28 +142,43 @@ impl App {
 ///
 /// A database or a list does not load; the error names file, key and cause.
 pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
+    let geoip = GeoIp::open(&config.geoip).map_err(|error| wrong(config, &error.key(), &error))?;
     let untrusted_ip = &config.signals.untrusted_ip;
     let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
-    load_beside(lists, config)
+    Ok(loaded(config, geoip, lists))
 }
 
-/// Loads what the configuration names now. A list that is refused goes on with its last good version in `running`.
-fn reload(config: &Config, running: &Loaded, clock: Clock) -> Result<(Loaded, Vec<ListError>), ConfigError> {
+/// What was loaded, and what of it goes on with what was there before.
+struct Reloaded {
+    loaded: Loaded,
+    databases_refused: Vec<GeoIpError>,
+    lists_refused: Vec<ListError>,
+}
+
+/// Loads what the configuration names, beside what serves: what did not change stays, and what does not load leaves what was
+/// there.
+fn load_over(config: &Config, clock: Clock, running: &Loaded) -> Result<Reloaded, ConfigError> {
+    let opened = running.geoip.reopen(&config.geoip);
+    let (geoip, databases_refused) = opened.map_err(|error| wrong(config, &error.key(), &error))?;
+    let (lists, lists_refused) = lists_over(config, clock, running);
+    Ok(Reloaded { loaded: loaded(config, geoip, lists), databases_refused, lists_refused })
+}
+
+fn lists_over(config: &Config, clock: Clock, running: &Loaded) -> (IpLists, Vec<ListError>) {
     let untrusted_ip = &config.signals.untrusted_ip;
-    let (lists, refused) = running.lists.reload(&untrusted_ip.lists, &untrusted_ip.allow, clock);
-    Ok((load_beside(lists, config)?, refused))
+    running.lists.reload(&untrusted_ip.lists, &untrusted_ip.allow, clock)
 }
 
-fn load_beside(lists: IpLists, config: &Config) -> Result<Loaded, ConfigError> {
-    Ok(Loaded {
-        geoip: GeoIp::open(&config.geoip).map_err(|error| wrong(config, &error.key(), &error))?,
-        lists,
+fn loaded(config: &Config, geoip: GeoIp, lists: IpLists) -> Loaded {
+    Loaded {
+        geoip,
+        lists: Arc::new(lists),
         signals: config.signals.clone(),
         verdict: config.verdict.clone(),
         record: config.memory.record,
         pending_ttl_s: config.memory.pending_ttl_s,
-    })
+    }
 }
 
 fn wrong(config: &Config, key: &str, error: &dyn Error) -> ConfigError {

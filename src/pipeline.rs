@@ -37,8 +37,8 @@ pub struct Pipeline<M> {
     loaded: ArcSwap<Loaded>,
 }
 
-/// What configuration and files say; replaced as a whole when they are read again.
-#[derive(Debug)]
+/// What configuration and files say; replaced as a whole when they are read again. A clone shares databases and lists.
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// Of the signals.
     pub signals: signals::Settings,
@@ -51,7 +51,7 @@ pub struct Loaded {
     /// The GeoIP databases.
     pub geoip: GeoIp,
     /// The address lists.
-    pub lists: IpLists,
+    pub lists: Arc<IpLists>,
 }
 
 /// A judged login.

@@ -86,6 +86,7 @@ pub struct Meters {
     requests: Vec<((Route, u16), Counter)>,
     requests_other: Counter,
     imported: [(bool, Counter); 2],
+    data_reads: Vec<((DataKind, bool), Counter)>,
     /// Users with a history.
     pub users: Gauge,
     /// Decisions without an outcome.
@@ -130,6 +131,37 @@ impl Route {
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// Files of data: the label of their counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// A GeoIP database.
+    Database,
+    /// A list of addresses.
+    List,
+}
+
+impl DataKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::List => "list",
+        }
+    }
+}
+
+/// A database as it is now; its labels are a role of the configuration and a small number.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseState {
+    /// What it serves for.
+    pub role: &'static str,
+    /// Its place among the databases of that role.
+    pub index: usize,
+    /// Seconds since it was built.
+    pub age_s: i64,
+    /// How many networks have a row.
+    pub networks: usize,
 }
 
 /// The statuses that the server gives by itself.
@@ -178,6 +210,10 @@ impl Meters {
                 let result = if recorded { "recorded" } else { "rejected" };
                 (recorded, counter("askance_imported_total", vec![Label::from_static_parts("result", result)]))
             }),
+            data_reads: [DataKind::Database, DataKind::List]
+                .map(|kind| [true, false].map(|taken| data_read(kind, taken)))
+                .as_flattened()
+                .to_vec(),
             users: metrics::gauge!("askance_users"),
             decisions_pending: metrics::gauge!("askance_decisions_pending"),
             lists_stale: metrics::gauge!("askance_lists_stale"),
@@ -210,10 +246,22 @@ impl Meters {
         increment(&self.imported, recorded);
     }
 
-    /// The exposition text.
+    /// Counts one file, or all lists together, that changed and was taken or refused.
+    pub fn data_read(&self, kind: DataKind, taken: bool) {
+        increment(&self.data_reads, (kind, taken));
+    }
+
+    /// The exposition text. Databases come and go with the configuration, so that they have no handles, and are given here.
     #[must_use]
-    pub fn render(&self) -> String {
-        self.exporter.render()
+    pub fn render(&self, databases: &[DatabaseState]) -> String {
+        let mut text = self.exporter.render();
+        render_gauge(&mut text, AGE, "Seconds since a database was built", databases, |database| {
+            database.age_s.to_string()
+        });
+        render_gauge(&mut text, NETWORKS, "Networks of a database", databases, |database| {
+            database.networks.to_string()
+        });
+        text
     }
 
     /// Drains histogram samples, which the exporter keeps one by one until then: at 60,000 scores a second, some 1.5 MB.
@@ -243,6 +291,29 @@ fn request(route: Route, status: u16) -> ((Route, u16), Counter) {
     ((route, status), counter("askance_requests_total", labels))
 }
 
+fn data_read(kind: DataKind, taken: bool) -> ((DataKind, bool), Counter) {
+    let name = if taken { "askance_data_reloads_total" } else { "askance_data_reload_failures_total" };
+    ((kind, taken), counter(name, vec![Label::from_static_parts("kind", kind.as_str())]))
+}
+
+const AGE: &str = "askance_database_age_seconds";
+const NETWORKS: &str = "askance_database_networks";
+
+fn render_gauge(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    databases: &[DatabaseState],
+    value: impl Fn(&DatabaseState) -> String,
+) {
+    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+    for database in databases {
+        let DatabaseState { role, index, .. } = database;
+        text.push_str(&format!("{name}{{database=\"{role}\",index=\"{index}\"}} {}\n", value(database)));
+    }
+    text.push('\n');
+}
+
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("askance_assessments_total", "Assessments by signal and code");
@@ -251,6 +322,8 @@ fn describe() {
     describe_histogram!(SCORE_SECONDS, "Seconds from a parsed login to its verdict");
     describe_counter!("askance_requests_total", "Requests by route and status");
     describe_counter!("askance_imported_total", "Lines of imports by result");
+    describe_counter!("askance_data_reloads_total", "New states of data files that serve");
+    describe_counter!("askance_data_reload_failures_total", "New states of data files that were refused");
     describe_gauge!("askance_users", "Users with a history in memory");
     describe_gauge!("askance_decisions_pending", "Decisions that wait for their outcome");
     describe_gauge!("askance_lists_stale", "Lists that are too old to tell anything");
@@ -266,9 +339,9 @@ mod tests {
     #[test]
     fn every_series_stands_from_the_start_and_their_number_is_constant() -> Result<(), Box<dyn std::error::Error>> {
         let meters = Meters::new()?;
-        let series = |meters: &Meters| meters.render().lines().filter(|line| !line.starts_with('#')).count();
+        let series = |meters: &Meters| meters.render(&[]).lines().filter(|line| !line.starts_with('#')).count();
         let before = series(&meters);
-        assert!(meters.render().contains(r#"askance_assessments_total{signal="NewDevice",code="match"} 0"#));
+        assert!(meters.render(&[]).contains(r#"askance_assessments_total{signal="NewDevice",code="match"} 0"#));
         for status in 0..u16::MAX {
             meters.requested(Route::Unknown, status);
         }

@@ -93,7 +93,7 @@ pub(crate) fn pipeline() -> Result<Pipeline<Volatile>, Box<dyn std::error::Error
         record: Record::OnAllow,
         pending_ttl_s: settings.pending_ttl_s,
         geoip: GeoIp::open(&geoip::Settings::default())?,
-        lists: IpLists::default(),
+        lists: Arc::new(IpLists::default()),
     };
     let ids = IdSource::new(HashKey::fixed([2; 16]));
     let meters = Arc::new(Meters::new()?);

@@ -25,6 +25,7 @@ pub use reload::Status;
 pub use row::given_place;
 pub use tree::TreeError;
 
+use super::data_file::Stamp;
 use super::network::{self, Asn, NetworkKind, NetworkKinds};
 use super::{Grain, Location};
 use crate::bounded::Bounded;
@@ -101,7 +102,14 @@ struct Entry {
     path: Option<PathBuf>,
     database: Arc<Database>,
     /// Why its file, as it is now, does not serve.
-    trouble: Option<Arc<str>>,
+    trouble: Option<Trouble>,
+}
+
+#[derive(Clone)]
+struct Trouble {
+    why: Arc<str>,
+    /// The state of the file just before it was read.
+    tried: Option<Stamp>,
 }
 
 /// What the databases say of an address.

@@ -71,7 +71,7 @@ fn pipeline() -> Option<Pipeline<Faulty>> {
         record: settings.record,
         pending_ttl_s: settings.pending_ttl_s,
         geoip: GeoIp::open(&geoip::Settings { city: "data/test-city.mmdb".into(), ..Default::default() }).ok()?,
-        lists: IpLists::default(),
+        lists: Arc::new(IpLists::default()),
     };
     let memory = Faulty { memory: Volatile::new(&settings), broken: AtomicBool::new(false) };
     let (key, ids) = (HashKey::fixed([1; 16]), IdSource::new(HashKey::fixed([2; 16])));
@@ -130,7 +130,7 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     }
     let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
     assert!(matches!(now(pipeline.settle(scored.id, report)), Err(SettleError::Memory(_))));
-    assert!(pipeline.meters.render().contains("askance_memory_errors_total 3"), "visit, keep and settle");
+    assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 3"), "visit, keep and settle");
 
     pipeline.memory().broken.store(false, Ordering::Relaxed);
     let again = now(pipeline.score(ClientTag(0), &usual, time));

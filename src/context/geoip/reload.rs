@@ -1,7 +1,7 @@
 //! Opening the databases, and replacing one by a newer file without harm.
 
 use super::database::{About, Database};
-use super::{Entry, GeoIp, GeoIpError, Role, Settings, Why};
+use super::{Entry, GeoIp, GeoIpError, Role, Settings, Trouble, Why};
 use crate::context::data_file::Stamp;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl GeoIp {
             return Ok(next);
         };
         let roles: Vec<Role> = Role::ALL.into_iter().filter(|role| self.entries_of(*role).contains(&at)).collect();
+        let tried = Stamp::of(path).ok();
         let read = Database::load(path, self.settings.file_mib_max.get()).and_then(|database| {
             let running = self.entries[at].database.about();
             roles.iter().try_for_each(|role| serves(database.about(), *role, Some((running, Age::NotOlder))))?;
@@ -65,16 +66,20 @@ impl GeoIp {
                 Ok(next)
             }
             Err(why) => {
-                next.entries[at].trouble = Some(why.to_string().into());
+                next.entries[at].trouble = Some(Trouble::new(&why, tried));
                 let role = roles.first().copied().unwrap_or(Role::City);
                 Err(Box::new((next, GeoIpError { role, origin: path.display().to_string(), why })))
             }
         }
     }
 
-    /// The files, each once, and the state in which each was read.
+    /// The files, each once, and the state in which each was read or refused last. A state is asked for before the file
+    /// is read, so that a change in between shows.
     pub fn files(&self) -> impl Iterator<Item = (&Path, Option<Stamp>)> {
-        self.entries.iter().filter_map(|entry| Some((entry.path.as_deref()?, entry.database.about().stamp)))
+        self.entries.iter().filter_map(|entry| {
+            let state = entry.trouble.as_ref().map_or(entry.database.about().stamp, |trouble| trouble.tried);
+            Some((entry.path.as_deref()?, state))
+        })
     }
 
     /// Every database in every role.
@@ -82,7 +87,12 @@ impl GeoIp {
         Role::ALL.into_iter().flat_map(move |role| {
             self.entries_of(role).iter().enumerate().filter_map(move |(index, at)| {
                 let entry = self.entries.get(*at)?;
-                Some(Status { role, index, about: entry.database.about(), trouble: entry.trouble.as_deref() })
+                Some(Status {
+                    role,
+                    index,
+                    about: entry.database.about(),
+                    trouble: entry.trouble.as_ref().map(|trouble| &*trouble.why),
+                })
             })
         })
     }
@@ -142,6 +152,7 @@ impl Opening<'_> {
         if let Some(entry) = running.filter(unchanged) {
             return Ok(Entry { trouble: None, ..entry.clone() });
         }
+        let tried = Stamp::of(path).ok();
         let read = Database::load(path, self.settings.file_mib_max.get()).and_then(|database| {
             serves(database.about(), role, running.map(|entry| (entry.database.about(), Age::Any)))?;
             Ok(database)
@@ -149,7 +160,7 @@ impl Opening<'_> {
         match (read, running) {
             (Ok(database), _) => Ok(Entry { path: Some(path.to_owned()), database: Arc::new(database), trouble: None }),
             (Err(why), Some(entry)) => {
-                let entry = Entry { trouble: Some(why.to_string().into()), ..entry.clone() };
+                let entry = Entry { trouble: Some(Trouble::new(&why, tried)), ..entry.clone() };
                 self.troubles.push(GeoIpError { role, origin: path.display().to_string(), why });
                 Ok(entry)
             }
@@ -176,6 +187,15 @@ fn embedded() -> Result<Database, GeoIpError> {
     let opened = Err(Why::NotEmbedded);
     opened.map_err(|why| GeoIpError { role: Role::City, origin: "the embedded country data".to_owned(), why })
 }
+
+impl Trouble {
+    /// A reason as it is shown; what a file holds may be part of it, so that it is cut.
+    fn new(why: &Why, tried: Option<Stamp>) -> Self {
+        Self { why: why.to_string().chars().take(TROUBLE_CHARS_MAX).collect::<String>().into(), tried }
+    }
+}
+
+const TROUBLE_CHARS_MAX: usize = 200;
 
 /// Whether a file may be older than the running one.
 #[derive(Clone, Copy, PartialEq, Eq)]
