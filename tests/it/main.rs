@@ -16,6 +16,7 @@ mod agents;
 mod cases;
 mod commands;
 mod config;
+mod databases;
 mod faults;
 mod fuzz;
 mod http;

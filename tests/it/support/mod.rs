@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod client;
 pub(crate) mod h2;
+pub(crate) mod mmdb;
 pub(crate) mod process;
 pub(crate) mod settings;
 
