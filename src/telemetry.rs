@@ -3,6 +3,10 @@
 //! Label values come from closed sets only, so that the number of series is constant whatever clients send. Every
 //! handle is made at the start: counting costs an atomic addition.
 
+mod data;
+
+pub use data::{DataGauge, DataMetric};
+
 use crate::signals::{Assessments, Code, Signal};
 use crate::verdict::{Action, Mode, Verdict};
 use metrics::{Counter, Gauge, Histogram, Label};
@@ -151,19 +155,6 @@ impl DataKind {
     }
 }
 
-/// A database as it is now; its labels are a role of the configuration and a small number.
-#[derive(Debug, Clone, Copy)]
-pub struct DatabaseState {
-    /// What it serves for.
-    pub role: &'static str,
-    /// Its place among the databases of that role.
-    pub index: usize,
-    /// Seconds since it was built.
-    pub age_s: i64,
-    /// How many networks have a row.
-    pub networks: usize,
-}
-
 /// The statuses that the server gives by itself.
 const STATUSES: [u16; 14] = [200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503];
 
@@ -251,16 +242,11 @@ impl Meters {
         increment(&self.data_reads, (kind, taken));
     }
 
-    /// The exposition text. Databases come and go with the configuration, so that they have no handles, and are given here.
+    /// The exposition text, of data files, too: they come and go with the configuration, so that they have no handles.
     #[must_use]
-    pub fn render(&self, databases: &[DatabaseState]) -> String {
+    pub fn render(&self, data: &[DataGauge]) -> String {
         let mut text = self.exporter.render();
-        render_gauge(&mut text, AGE, "Seconds since a database was built", databases, |database| {
-            database.age_s.to_string()
-        });
-        render_gauge(&mut text, NETWORKS, "Networks of a database", databases, |database| {
-            database.networks.to_string()
-        });
+        data::render(&mut text, data);
         text
     }
 
@@ -294,24 +280,6 @@ fn request(route: Route, status: u16) -> ((Route, u16), Counter) {
 fn data_read(kind: DataKind, taken: bool) -> ((DataKind, bool), Counter) {
     let name = if taken { "askance_data_reloads_total" } else { "askance_data_reload_failures_total" };
     ((kind, taken), counter(name, vec![Label::from_static_parts("kind", kind.as_str())]))
-}
-
-const AGE: &str = "askance_database_age_seconds";
-const NETWORKS: &str = "askance_database_networks";
-
-fn render_gauge(
-    text: &mut String,
-    name: &str,
-    help: &str,
-    databases: &[DatabaseState],
-    value: impl Fn(&DatabaseState) -> String,
-) {
-    text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-    for database in databases {
-        let DatabaseState { role, index, .. } = database;
-        text.push_str(&format!("{name}{{database=\"{role}\",index=\"{index}\"}} {}\n", value(database)));
-    }
-    text.push('\n');
 }
 
 fn describe() {

@@ -1,0 +1,113 @@
+//! How databases and lists are, for `/readyz` and `/metrics`.
+
+use crate::clock::{DAY_MS, Timestamp};
+use crate::context::geoip::Status;
+use crate::context::ip_lists::ListHealth;
+use crate::pipeline::Loaded;
+use crate::telemetry::{DataGauge, DataMetric};
+use serde::Serialize;
+
+/// A database in one of its roles.
+#[derive(Serialize)]
+pub(super) struct Database {
+    database: &'static str,
+    file: String,
+    #[serde(rename = "type")]
+    database_type: String,
+    built: String,
+    age_days: i64,
+    networks: usize,
+    fields: Vec<&'static str>,
+    /// Why its file, as it is now, does not serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A list.
+#[derive(Serialize)]
+pub(super) struct List {
+    list: String,
+    entries: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
+    stale: bool,
+    /// Why its file, as it is now, does not serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Every database and every list.
+pub(super) fn states(loaded: &Loaded, now: Timestamp) -> (Vec<Database>, Vec<List>) {
+    let databases = loaded.geoip.status().map(|status| Database::new(&status, now));
+    (databases.collect(), loaded.lists.health(now).map(|health| List::new(&health)).collect())
+}
+
+impl Database {
+    fn new(status: &Status<'_>, now: Timestamp) -> Self {
+        let about = status.about;
+        Self {
+            database: status.role.as_str(),
+            file: about.file.clone(),
+            database_type: about.database_type.clone(),
+            built: about.built.to_string(),
+            age_days: now.ms_since(about.built) / DAY_MS,
+            networks: about.networks,
+            fields: about.fields.names(),
+            error: status.trouble.map(str::to_owned),
+        }
+    }
+
+    pub(super) fn note(&self) -> Option<String> {
+        let Self { database, file, built, error, .. } = self;
+        let error = error.as_ref()?;
+        Some(format!("geoip.{database}: {file} {error}; the one built on {built} serves on"))
+    }
+}
+
+impl List {
+    fn new(health: &ListHealth<'_>) -> Self {
+        Self {
+            list: health.name.to_owned(),
+            entries: health.entries,
+            written: health.modified.map(|modified| modified.to_string()),
+            stale: health.is_stale,
+            error: health.refused.map(str::to_owned),
+        }
+    }
+
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let Self { list, written, error, .. } = self;
+        let stale = self.stale.then(|| format!("list {list} is too old to tell"));
+        let refused = error.as_ref().map(|error| match written {
+            Some(written) => format!("list {list}: its file is refused ({error}); the one of {written} serves on"),
+            None => format!("list {list}: its file is refused ({error}), and none was good before"),
+        });
+        stale.into_iter().chain(refused)
+    }
+}
+
+/// Ages and sizes.
+pub(super) fn gauges(loaded: &Loaded, now: Timestamp) -> Vec<DataGauge> {
+    let databases = loaded.geoip.status().flat_map(|status| {
+        let labels = vec![("database", status.role.as_str().to_owned()), ("index", status.index.to_string())];
+        let age_s = now.ms_since(status.about.built) / 1000;
+        pair([DataMetric::DatabaseAge, DataMetric::DatabaseNetworks], labels, Some(age_s), status.about.networks)
+    });
+    let lists = loaded.lists.health(now).flat_map(|health| {
+        let labels = vec![("list", health.name.to_owned())];
+        let age_s = health.modified.map(|modified| now.ms_since(modified) / 1000);
+        pair([DataMetric::ListAge, DataMetric::ListEntries], labels, age_s, health.entries)
+    });
+    databases.chain(lists).collect()
+}
+
+fn pair(
+    [age, size]: [DataMetric; 2],
+    labels: Vec<(&'static str, String)>,
+    age_s: Option<i64>,
+    entries: usize,
+) -> impl Iterator<Item = DataGauge> {
+    let age = age_s.map(|value| DataGauge { metric: age, labels: labels.clone(), value });
+    let value = i64::try_from(entries).unwrap_or(i64::MAX);
+    age.into_iter().chain([DataGauge { metric: size, labels, value }])
+}
