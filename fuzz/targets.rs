@@ -77,6 +77,7 @@ pub fn history_row(bytes: &[u8]) {
     let login = Login {
         time: now,
         device: Some(DeviceTag(1)),
+        token: None,
         agent: Some(Agent { family: AgentFamily::from_bits(0x0102_0304), major: 131 }),
         address: Some(AddressTag(1)),
         network: Some(NetworkTag(1)),
@@ -92,7 +93,7 @@ pub fn history_row(bytes: &[u8]) {
     assert!(history.places(now, 90).count() <= PLACES_MAX);
     history.learn(&Lesson::Fraud { login, labelled: now });
     assert_reads_back(&history);
-    let traces = Traces { device: login.device, address: None, location: Location::Missing };
+    let traces = Traces { devices: [login.device, None], address: None, location: Location::Missing };
     assert!(history.is_reported(&traces) && !history.knows_device(DeviceTag(1), now, 30));
 }
 

@@ -1,11 +1,13 @@
 //! Builds every part from the configuration and owns it.
 
 mod data;
+mod keys;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
 use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::{IpLists, ListError};
+use crate::device_token::TokenKeys;
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::IdSource;
 use crate::memory::volatile::Volatile;
@@ -146,7 +148,8 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     let untrusted_ip = &config.signals.untrusted_ip;
     let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
-    Ok(loaded(config, geoip, lists))
+    let tokens = keys::read(config)?.map_or_else(|| keys::random(config), Ok)?;
+    Ok(loaded(config, tokens, geoip, lists))
 }
 
 /// What was loaded, and what of it goes on with what was there before.
@@ -162,7 +165,8 @@ fn load_over(config: &Config, clock: Clock, running: &Loaded) -> Result<Reloaded
     let opened = running.geoip.reopen(&config.geoip);
     let (geoip, databases_refused) = opened.map_err(|error| wrong(config, &error.key(), &error))?;
     let (lists, lists_refused) = lists_over(config, clock, running);
-    Ok(Reloaded { loaded: loaded(config, geoip, lists), databases_refused, lists_refused })
+    let tokens = keys::read(config)?.unwrap_or_else(|| running.tokens.clone());
+    Ok(Reloaded { loaded: loaded(config, tokens, geoip, lists), databases_refused, lists_refused })
 }
 
 fn lists_over(config: &Config, clock: Clock, running: &Loaded) -> (IpLists, Vec<ListError>) {
@@ -170,8 +174,9 @@ fn lists_over(config: &Config, clock: Clock, running: &Loaded) -> (IpLists, Vec<
     running.lists.reload(&untrusted_ip.lists, &untrusted_ip.allow, clock)
 }
 
-fn loaded(config: &Config, geoip: GeoIp, lists: IpLists) -> Loaded {
+fn loaded(config: &Config, tokens: TokenKeys, geoip: GeoIp, lists: IpLists) -> Loaded {
     Loaded {
+        tokens,
         geoip,
         lists: Arc::new(lists),
         signals: config.signals.clone(),

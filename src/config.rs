@@ -4,7 +4,7 @@
 //! and whatever is unknown, mistyped or out of range is an error that names its key.
 
 use crate::context::geoip;
-use crate::{memory, server, signals, telemetry, verdict};
+use crate::{device_token, memory, server, signals, telemetry, verdict};
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -20,6 +20,8 @@ pub struct Config {
     pub preset: Option<Preset>,
     /// Listeners, limits and clients.
     pub server: server::Settings,
+    /// Device cookies.
+    pub device_token: device_token::Settings,
     /// GeoIP databases.
     pub geoip: geoip::Settings,
     /// The checks.

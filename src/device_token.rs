@@ -11,9 +11,21 @@
 //! **Source:** signals.md, NewDevice; the keyed mode and `derive_key` of BLAKE3 (O'Connor et al., 2020), of which 128 bits
 //! are kept.
 
+use crate::keyed_hash::{DeviceTag, NetworkTag};
 use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 use subtle::{Choice, ConstantTimeEq};
+
+/// The tunables of device cookies.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Files with a secret each, the newest first; at most two are of use. Without any, the secret is random, and no cookie
+    /// outlives the process.
+    pub key_files: Vec<PathBuf>,
+}
 
 /// One user's entry of a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +47,31 @@ impl DeviceToken {
     #[must_use]
     pub fn successor(self) -> Self {
         Self { generation: self.generation.saturating_add(1), ..self }
+    }
+}
+
+/// A token as a login uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenUse {
+    /// Of which device, as memory names it.
+    pub device: DeviceTag,
+    /// From 1.
+    pub generation: u32,
+    /// From where; `None` where there is no network.
+    pub origin: Option<Origin>,
+}
+
+/// A network prefix and a browser family, by 16 bits: enough to tell a thief's from the user's for a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin(pub u16);
+
+impl Origin {
+    /// Of a network and of the bits of a family, where one is known.
+    #[must_use]
+    pub fn new(network: NetworkTag, family: Option<u32>) -> Self {
+        // The tag is keyed, so nobody can choose what this comes to. 0 stands for none.
+        let [a, b, c, d] = (network.0 ^ family.unwrap_or(u32::MAX).rotate_left(7)).to_le_bytes();
+        Self(u16::from_le_bytes([a ^ c, b ^ d]).max(1))
     }
 }
 
@@ -82,6 +119,12 @@ impl TokenKeys {
             user: blake3::derive_key("askance 2026-11-21 device cookie, user", secret),
         };
         (!secrets.is_empty()).then(|| Self { keys: secrets.iter().map(key).collect() })
+    }
+
+    /// A secret as a file holds it: 64 hex digits, lower case, blanks around them.
+    #[must_use]
+    pub fn parse_secret(text: &str) -> Option<[u8; 32]> {
+        from_hex(text.trim())?.as_slice().try_into().ok()
     }
 
     /// Reads a cookie. `None` when it was not made here.

@@ -7,10 +7,12 @@
 mod lesson;
 mod reports;
 mod row;
+mod token;
 
 pub use lesson::{Lesson, Login, Proof};
 pub use reports::Traces;
 pub use row::RowError;
+pub use token::TokenStanding;
 
 use crate::clock::{DAY_MS, Timestamp};
 use crate::context::Place;
@@ -20,6 +22,7 @@ use crate::keyed_hash::{DeviceTag, NetworkTag};
 use crate::units::{Coordinates, CountryCode};
 use arrayvec::ArrayVec;
 use reports::{MARKS_MAX, Mark};
+use token::Accepted;
 
 /// Devices kept per user.
 pub const DEVICES_MAX: usize = 10;
@@ -63,6 +66,8 @@ struct Usage {
 struct KnownDevice {
     tag: DeviceTag,
     usage: Usage,
+    /// The last token accepted of it; generation 0 where it has none.
+    accepted: Accepted,
 }
 
 /// One line of versions of one family: a user with an old and a new browser of one family has two.
@@ -76,6 +81,7 @@ struct KnownAgent {
 struct KnownNetwork {
     tag: NetworkTag,
     asn: Option<u32>,
+    /// To the day: nothing asks for more.
     usage: Usage,
 }
 
@@ -177,20 +183,27 @@ impl UserHistory {
         if login.proof.is_factor() {
             self.factor_passed_s = self.factor_passed_s.max(now_s);
         }
-        if let Some(tag) = login.device {
+        for tag in login.device.into_iter().chain(login.token.map(|token| token.device)) {
             match self.devices.iter_mut().find(|known| known.tag == tag) {
                 Some(known) => known.usage.add(now_s),
-                None => insert(&mut self.devices, KnownDevice { tag, usage: Usage::at(now_s) }),
+                None => {
+                    let accepted = Accepted::default();
+                    insert(&mut self.devices, KnownDevice { tag, usage: Usage::at(now_s), accepted });
+                }
             }
+        }
+        if let Some(token) = login.token {
+            self.accept(token, now_s);
         }
         if let Some(agent) = login.agent {
             self.record_agent(agent, now_s);
         }
         if let Some(tag) = login.network {
             // A network that changes hands is known in either system.
+            let day_s = now_s - now_s % Usage::DAY_S;
             match self.networks.iter_mut().find(|known| known.tag == tag && known.asn == login.asn) {
-                Some(known) => known.usage.add(now_s),
-                None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(now_s) }),
+                Some(known) => known.usage.add(day_s),
+                None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(day_s) }),
             }
         }
         // An anonymiser's country is its user's only when a factor told who that is.
@@ -206,7 +219,7 @@ impl UserHistory {
                 place,
                 network: login.network,
                 asn: login.asn,
-                device: login.device,
+                device: login.token.map(|token| token.device).or(login.device),
             });
             if login.proof.is_factor() {
                 self.place_confirmed_s = self.place_confirmed_s.max(now_s);

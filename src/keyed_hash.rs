@@ -81,6 +81,15 @@ impl HashKey {
         DeviceTag(hasher.finish128().h1)
     }
 
+    /// The tag of a device that has a token of ours.
+    #[must_use]
+    pub fn token_device(&self, user: UserKey, device: u64) -> DeviceTag {
+        let mut hasher = self.hasher(b't');
+        hasher.write_u128(user.0);
+        hasher.write_u64(device);
+        DeviceTag(hasher.finish128().h1)
+    }
+
     /// The tag of an address's network, /24 or /48, bound to the user.
     #[must_use]
     pub fn network(&self, user: UserKey, address: IpAddr) -> NetworkTag {

@@ -31,6 +31,7 @@
 //!     user,
 //!     time: Timestamp::parse("2026-11-21T10:00:00Z").ok_or("no time")?,
 //!     device: Some(key.device(user, "an id that nobody can guess")),
+//!     token: None,
 //!     agent: None,
 //!     // An address that is none is hard evidence.
 //!     address: Address {
@@ -63,6 +64,7 @@
 
 pub mod bounded;
 pub mod clock;
+pub mod device_token;
 pub mod geodesy;
 pub mod keyed_hash;
 pub mod units;
@@ -70,7 +72,6 @@ pub mod units;
 pub mod event;
 
 pub mod context;
-pub mod device_token;
 pub mod history;
 
 pub mod signals;

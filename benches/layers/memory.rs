@@ -56,6 +56,7 @@ fn login(device: u64, time: Timestamp) -> Login {
         network: Some(NetworkTag(7)),
         asn: None,
         place: None,
+        token: None,
         address: None,
         country: None,
         is_anonymous: false,

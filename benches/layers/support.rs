@@ -3,6 +3,7 @@
 use askance::clock::{Clock, Timestamp};
 use askance::context::geoip::{self, GeoIp};
 use askance::context::ip_lists::IpLists;
+use askance::device_token::TokenKeys;
 use askance::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use askance::keyed_hash::HashKey;
 use askance::memory::decisions::IdSource;
@@ -92,6 +93,7 @@ pub(crate) fn pipeline() -> Result<Pipeline<Volatile>, Box<dyn std::error::Error
         verdict: askance::verdict::Settings::default(),
         record: Record::OnAllow,
         pending_ttl_s: settings.pending_ttl_s,
+        tokens: TokenKeys::new(&[[3; 32]]).ok_or("no key")?,
         geoip: GeoIp::open(&geoip::Settings::default())?,
         lists: Arc::new(IpLists::default()),
     };

@@ -16,6 +16,7 @@ use crate::context::agent::Agent;
 use crate::context::ip_lists::{Hit, ListFinding};
 use crate::context::network::NetworkKinds;
 use crate::context::phone::Phone;
+use crate::device_token::TokenUse;
 use crate::event::{FactorSet, FirstFactor, Flow};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, UserKey};
 use crate::units::{Coordinates, CountryCode, Kilometres};
@@ -29,8 +30,10 @@ pub struct LoginContext<'a> {
     pub user: UserKey,
     /// When the login happened; every duration of a judgement ends here.
     pub time: Timestamp,
-    /// The device leg.
+    /// The device leg, by an id of the caller's.
     pub device: Option<DeviceTag>,
+    /// The device leg, by a token of ours that was presented.
+    pub token: Option<TokenUse>,
     /// The user-agent leg; `None` where nothing could be parsed.
     pub agent: Option<Agent>,
     /// The network side.

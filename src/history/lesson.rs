@@ -4,6 +4,7 @@ use super::UserHistory;
 use crate::clock::Timestamp;
 use crate::context::Place;
 use crate::context::agent::Agent;
+use crate::device_token::TokenUse;
 use crate::event::{Factor, FirstFactor};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
 use crate::units::CountryCode;
@@ -13,8 +14,10 @@ use crate::units::CountryCode;
 pub struct Login {
     /// When.
     pub time: Timestamp,
-    /// Its device.
+    /// Its device, by an id of the caller's.
     pub device: Option<DeviceTag>,
+    /// Its device, by the token that it presented, or else the one that it was given.
+    pub token: Option<TokenUse>,
     /// Its browser.
     pub agent: Option<Agent>,
     /// Its exact address, which only a label looks at.
@@ -40,6 +43,7 @@ impl Login {
         Self {
             time: Timestamp::from_unix_s(time_s),
             device: None,
+            token: None,
             agent: None,
             address: None,
             network: None,
@@ -93,6 +97,10 @@ pub enum Lesson {
     Completed(Login),
     /// A login at this time was asked for a factor, and none was passed.
     Unfinished(Timestamp),
+    /// A token was presented at this time, whatever became of the login.
+    Presented(TokenUse, Timestamp),
+    /// A token of this device is one copy of two.
+    Copied(DeviceTag),
     /// This login was not the user's.
     Fraud {
         /// The login.
@@ -115,7 +123,7 @@ impl Lesson {
     pub fn begins_a_history(self) -> bool {
         match self {
             Self::Completed(_) | Self::Fraud { .. } | Self::Legitimate { .. } => true,
-            Self::Unfinished(_) => false,
+            Self::Unfinished(_) | Self::Presented(..) | Self::Copied(_) => false,
         }
     }
 }
@@ -130,6 +138,8 @@ impl UserHistory {
                     self.clear_reports(login);
                 }
             }
+            Lesson::Presented(token, time) => self.accept(*token, time.unix_s()),
+            Lesson::Copied(device) => self.forget_device(*device),
             Lesson::Unfinished(time) => self.unfinished_s = self.unfinished_s.max(time.unix_s()),
             Lesson::Fraud { login, labelled } => {
                 self.report(login);

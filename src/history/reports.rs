@@ -7,26 +7,25 @@ use crate::history::Login;
 use crate::keyed_hash::{AddressTag, DeviceTag};
 use crate::units::{Coordinates, CountryCode};
 
-/// Marks kept per user: two frauds with device, address and place, and what a row of 1,000 bytes has room for.
-pub(super) const MARKS_MAX: usize = 7;
+/// Marks kept per user: what a row of 1,000 bytes has room for.
+pub(super) const MARKS_MAX: usize = 5;
 
 /// What a login leaves, by which one that was labelled is told again.
 #[derive(Debug, Clone, Copy)]
 pub struct Traces {
-    /// Its device.
-    pub device: Option<DeviceTag>,
+    /// Its devices: by an id, and by a token.
+    pub devices: [Option<DeviceTag>; 2],
     /// Its exact address.
     pub address: Option<AddressTag>,
     /// Its place.
     pub location: Location,
 }
 
-/// One thing that was labelled fraud. It stands while it was not cleared since.
+/// One thing that was labelled fraud, and when its login was.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Mark {
     pub(super) subject: Subject,
     pub(super) marked_s: u32,
-    pub(super) cleared_s: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +40,7 @@ impl UserHistory {
     /// Whether anything of these traces was labelled fraud, and has not been cleared since.
     #[must_use]
     pub fn is_reported(&self, traces: &Traces) -> bool {
-        self.marks.iter().any(|mark| mark.stands() && mark.subject.is_in(traces))
+        self.marks.iter().any(|mark| mark.subject.is_in(traces))
     }
 
     /// Whether a demand was left unmet at most `window_s` seconds before `now`, and no factor was passed since.
@@ -69,8 +68,10 @@ impl UserHistory {
             Grain::City => Some(Subject::Spot(place.at)),
             Grain::Country => place.country.filter(|code| !is_familiar(*code)).map(Subject::Country),
         });
-        let subjects = [login.device.map(Subject::Device), login.address.map(Subject::Address), place];
-        self.devices.retain(|known| Some(known.tag) != login.device);
+        let devices = login.devices();
+        let [by_id, by_token] = devices.map(|device| device.map(Subject::Device));
+        let subjects = [by_id, by_token, login.address.map(Subject::Address), place];
+        devices.into_iter().flatten().for_each(|device| self.forget_device(device));
         // The exact address is kept by nobody; its network goes where only this login's day vouches for it.
         self.networks.retain(|known| Some(known.tag) != login.network || !known.usage.is_of_one_day(time_s));
         self.countries.retain(|known| Some(known.code) != login.country || !known.usage.is_of_one_day(time_s));
@@ -89,36 +90,29 @@ impl UserHistory {
     /// Lifts the marks on what this login used; those on other devices and places stand.
     pub(super) fn clear_reports(&mut self, login: &Login) {
         let traces = Traces {
-            device: login.device,
+            devices: login.devices(),
             address: login.address,
             location: login.place.map_or(Location::Missing, Location::Known),
         };
-        let time_s = login.time.unix_s();
-        for mark in self.marks.iter_mut().filter(|mark| mark.subject.is_in(&traces)) {
-            mark.cleared_s = mark.cleared_s.max(time_s);
-        }
+        self.marks.retain(|mark| !mark.subject.is_in(&traces));
     }
 
     fn mark(&mut self, subject: Subject, time_s: u32) {
         if let Some(known) = self.marks.iter_mut().find(|known| known.subject.is_same(subject)) {
-            // Said again after it was lifted, it stands again.
-            let again_s = if known.stands() { 0 } else { known.cleared_s.saturating_add(1) };
-            known.marked_s = known.marked_s.max(time_s).max(again_s);
+            known.marked_s = known.marked_s.max(time_s);
             return;
         }
-        let mark = Mark { subject, marked_s: time_s, cleared_s: 0 };
-        if let Err(full) = self.marks.try_push(mark) {
-            // One that was lifted goes first, then the oldest.
-            if let Some(victim) = self.marks.iter_mut().min_by_key(|known| (known.stands(), known.marked_s)) {
-                *victim = full.element();
-            }
+        if let Err(full) = self.marks.try_push(Mark { subject, marked_s: time_s })
+            && let Some(oldest) = self.marks.iter_mut().min_by_key(|known| known.marked_s)
+        {
+            *oldest = full.element();
         }
     }
 }
 
-impl Mark {
-    fn stands(&self) -> bool {
-        self.marked_s > self.cleared_s
+impl Login {
+    fn devices(&self) -> [Option<DeviceTag>; 2] {
+        [self.device, self.token.map(|token| token.device)]
     }
 }
 
@@ -132,7 +126,7 @@ impl Subject {
 
     fn is_in(&self, traces: &Traces) -> bool {
         match *self {
-            Self::Device(tag) => traces.device == Some(tag),
+            Self::Device(tag) => traces.devices.contains(&Some(tag)),
             Self::Address(tag) => traces.address == Some(tag),
             Self::Spot(at) => {
                 matches!(traces.location, Location::Known(Place { at: here, grain: Grain::City, .. }) if is_one_place(at, here))

@@ -3,15 +3,17 @@
 //! ```text
 //! version u8 | last_login_s place_confirmed_s factor_passed_s unfinished_s fraud_labelled_s u32
 //! devices agents networks countries places marks u8 | entries
-//! device  14: tag u64, usage          agent   12: family u32, major u16, usage      usage: last_s u32, days u16
-//! network 14: tag u32, asn u32, usage country  8: code [u8; 2], usage
+//! device  24: tag u64, usage, generation u32, since_s u32, origin u16      usage: last_s u32, days u16
+//! agent   12: family u32, major u16, usage      country 8: code [u8; 2], usage
+//! network 12: tag u32, asn u32, last_day u16, days u16
 //! place   35: time_s u32, latitude i32, longitude i32 (1e-7 °), radius_m u32, grain u8, country [u8; 2],
 //!             network u32, asn u32, device u64
-//! mark    17: kind u8, subject [u8; 8], marked_s u32, cleared_s u32
+//! mark    13: kind u8, subject [u8; 8], marked_s u32
 //! ```
 //! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
 
 use super::reports::{MARKS_MAX, Mark, Subject};
+use super::token::Accepted;
 use super::{
     AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, KnownAgent, KnownCountry, KnownDevice, KnownNetwork,
     NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
@@ -51,6 +53,10 @@ impl UserHistory {
         for device in &self.devices {
             out.extend_from_slice(&device.tag.0.to_le_bytes());
             write_usage(out, device.usage);
+            let Accepted { generation, since_s, origin } = device.accepted;
+            out.extend_from_slice(&generation.to_le_bytes());
+            out.extend_from_slice(&since_s.to_le_bytes());
+            out.extend_from_slice(&origin.to_le_bytes());
         }
         for known in &self.agents {
             out.extend_from_slice(&known.agent.family.to_bits().to_le_bytes());
@@ -60,7 +66,8 @@ impl UserHistory {
         for network in &self.networks {
             out.extend_from_slice(&network.tag.0.to_le_bytes());
             out.extend_from_slice(&network.asn.unwrap_or(0).to_le_bytes());
-            write_usage(out, network.usage);
+            out.extend_from_slice(&day(network.usage.last_s).to_le_bytes());
+            out.extend_from_slice(&network.usage.days.to_le_bytes());
         }
         for country in &self.countries {
             out.extend_from_slice(&country.code.to_bytes());
@@ -99,7 +106,11 @@ impl UserHistory {
         }
         let [devices, agents, networks, countries, places, marks] = counts;
         for _ in 0..devices {
-            history.devices.push(KnownDevice { tag: DeviceTag(reader.u64()?), usage: reader.usage()? });
+            history.devices.push(KnownDevice {
+                tag: DeviceTag(reader.u64()?),
+                usage: reader.usage()?,
+                accepted: Accepted { generation: reader.u32()?, since_s: reader.u32()?, origin: reader.u16()? },
+            });
         }
         for _ in 0..agents {
             let agent = Agent { family: AgentFamily::from_bits(reader.u32()?), major: reader.u16()? };
@@ -107,7 +118,9 @@ impl UserHistory {
         }
         for _ in 0..networks {
             let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
-            history.networks.push(KnownNetwork { tag, asn, usage: reader.usage()? });
+            let last_s = u32::from(reader.u16()?).checked_mul(Usage::DAY_S).ok_or(RowError)?;
+            let usage = Usage { last_s, days: reader.u16()? };
+            history.networks.push(KnownNetwork { tag, asn, usage });
         }
         for _ in 0..countries {
             history.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
@@ -131,6 +144,11 @@ impl UserHistory {
 /// Lengths are bounded by constants far below 256.
 fn short(length: usize) -> u8 {
     u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+/// Days since 1970: 16 bits of them reach to 2149.
+fn day(time_s: u32) -> u16 {
+    u16::try_from(time_s / Usage::DAY_S).unwrap_or(u16::MAX)
 }
 
 fn known(value: u32) -> Option<u32> {
@@ -175,7 +193,6 @@ fn write_mark(out: &mut Vec<u8>, mark: &Mark) {
     out.push(kind);
     out.extend_from_slice(&subject);
     out.extend_from_slice(&mark.marked_s.to_le_bytes());
-    out.extend_from_slice(&mark.cleared_s.to_le_bytes());
 }
 
 fn units(degrees: f64) -> i32 {
@@ -245,7 +262,7 @@ impl Reader<'_> {
             }
             _ => return Err(RowError),
         };
-        Ok(Mark { subject, marked_s: self.u32()?, cleared_s: self.u32()? })
+        Ok(Mark { subject, marked_s: self.u32()? })
     }
 
     fn place(&mut self) -> Result<ValidPlace, RowError> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::context::{Grain, Location};
+use crate::device_token::{Origin, TokenUse};
 use crate::keyed_hash::AddressTag;
 use crate::units::Kilometres;
 use proptest::prelude::*;
@@ -123,12 +124,12 @@ fn the_largest_row_has_a_thousand_bytes() {
     let mut row = Vec::new();
     history.write_row(&mut row);
     assert_eq!(history.marks.len(), reports::MARKS_MAX);
-    assert_eq!(row.len(), 999);
+    assert_eq!(row.len(), 997);
 }
 
 fn traces(device: u64, address: u64, place: Option<Place>) -> Traces {
     let location = place.map_or(Location::Missing, Location::Known);
-    Traces { device: Some(DeviceTag(device)), address: Some(AddressTag(address)), location }
+    Traces { devices: [Some(DeviceTag(device)), None], address: Some(AddressTag(address)), location }
 }
 
 fn used(time_s: u32, device: u64, address: u64, place: Option<Place>) -> Login {
@@ -230,6 +231,39 @@ fn a_country_is_the_users_unless_an_anonymiser_stands_there_and_no_factor_was_pa
     assert!(knows(&history, 180) && !knows(&history, 181));
 }
 
+fn token(generation: u32, origin: u16) -> TokenUse {
+    TokenUse { device: DeviceTag(7), generation, origin: Some(Origin(origin)) }
+}
+
+#[test]
+fn an_older_token_is_good_for_a_minute_from_where_its_successor_was_and_a_copy_after_that() {
+    let mut history = UserHistory::default();
+    history.record(&Login { token: Some(token(4, 1)), ..login(NOW_S) });
+    history.learn(&Lesson::Presented(token(5, 1), Timestamp::from_unix_s(NOW_S + 10)));
+    use TokenStanding::{Copied, Good};
+    for (used, later_s, expected) in [
+        (token(5, 1), 1_000_000, Good),
+        (token(5, 2), 0, Good),
+        (token(6, 2), 0, Good),
+        (token(4, 1), 10, Good),
+        (token(4, 1), 70, Good),
+        (token(4, 1), 71, Copied),
+        (token(4, 2), 70, Copied),
+        (TokenUse { origin: None, ..token(4, 1) }, 70, Copied),
+        (token(3, 1), 10, Copied),
+        (TokenUse { device: DeviceTag(8), ..token(1, 1) }, 71, Good),
+    ] {
+        let standing = history.token_standing(&used, Timestamp::from_unix_s(NOW_S + later_s));
+        assert_eq!(standing, expected, "{used:?} {later_s}");
+    }
+    assert!(history.advances(&token(6, 1)) && !history.advances(&token(5, 1)));
+    history.learn(&Lesson::Copied(DeviceTag(7)));
+    let now = Timestamp::from_unix_s(NOW_S + 71);
+    assert!(!history.knows_device(DeviceTag(7), now, 30) && !history.advances(&token(6, 1)));
+    history.record(&Login { token: Some(token(6, 1)), ..login(NOW_S + 80) });
+    assert_eq!(history.token_standing(&token(5, 1), Timestamp::from_unix_s(NOW_S + 141)), Copied, "known again");
+}
+
 #[test]
 fn a_damaged_row_is_refused_at_every_length() {
     let mut history = UserHistory::default();
@@ -291,6 +325,11 @@ fn any_login() -> impl Strategy<Value = Login> {
         |(day, device, family, major, network, spot, factor_passed)| Login {
             device: Some(DeviceTag(device + 1)),
             agent: Some(Agent { family: AgentFamily::from_bits(family), major }),
+            token: (device % 2 == 1).then(|| TokenUse {
+                device: DeviceTag(device + 2),
+                generation: day + 1,
+                origin: Some(Origin(1)),
+            }),
             network: Some(NetworkTag(network + 1)),
             asn: Some(64_500 + network % 3),
             place: place(f64::from(spot) * 10.0, 0.0),
@@ -305,6 +344,7 @@ fn any_login() -> impl Strategy<Value = Login> {
 fn usual_login() -> impl Strategy<Value = Login> {
     any_login().prop_map(|mut login| {
         login.device = login.device.map(|tag| DeviceTag(tag.0 % 10 + 1));
+        login.token = None;
         login.network = login.network.map(|tag| NetworkTag(tag.0 % 24 + 1));
         login.agent = None;
         login

@@ -1,13 +1,16 @@
 //! The pipeline over a memory that can be made to fail, and properties of the whole judgement.
 
 use super::*;
-use crate::event::{Edge, Factor, FactorSet, FirstFactor, Flow, User};
+use crate::context::geoip;
+use crate::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLocation, User};
 use crate::history::UserHistory;
 use crate::keyed_hash::UserKey;
+use crate::memory::decisions::{Decision, LoginResult};
 use crate::memory::volatile::Volatile;
 use crate::memory::{Counts, Settings};
 use crate::signals::Code;
-use crate::units::Coordinates;
+use crate::units::{Confidence, Coordinates};
+use crate::verdict::Action;
 use proptest::prelude::*;
 use std::future::Future;
 use std::pin::pin;
@@ -70,6 +73,7 @@ fn pipeline() -> Option<Pipeline<Faulty>> {
         verdict: verdict::Settings::default(),
         record: settings.record,
         pending_ttl_s: settings.pending_ttl_s,
+        tokens: TokenKeys::new(&[[3; 32]])?,
         geoip: GeoIp::open(&geoip::Settings { city: "data/test-city.mmdb".into(), ..Default::default() }).ok()?,
         lists: Arc::new(IpLists::default()),
     };
@@ -165,7 +169,7 @@ proptest! {
         let travel = |seconds: u32| {
             let time = Timestamp::from_unix_s(1_790_000_000 + seconds);
             let login = located(to, time, "203.0.113.1");
-            let context = pipeline.gather(&pipeline.loaded.load(), &login, time);
+            let context = pipeline.gather(&pipeline.loaded.load(), &login, None, time);
             let judged = now(pipeline.memory().visit(context.user, |history| {
                 let recall = history.map_or(Recall::Stranger, Recall::History);
                 (signals::assess(&context, recall, &signals::Settings::default()).impossible_travel, None)

@@ -204,7 +204,8 @@ fn severity(distance_km: f64, speed_kmph: f64, settings: &Settings) -> Severity 
 /// that is not known equals no other.
 fn is_same_network(context: &LoginContext<'_>, from: &ValidPlace) -> bool {
     let network = context.address.network.is_some() && context.address.network == from.network;
-    let device = context.device.is_some() && context.device == from.device;
+    let devices = [context.device, context.token.map(|token| token.device)];
+    let device = from.device.is_some() && devices.contains(&from.device);
     let system = context.address.asn.is_some() && context.address.asn == from.asn;
     network || (device && system)
 }

@@ -1,6 +1,6 @@
 //! NewDevice: has this account used this device within the window?
 //!
-//! Two legs, the device (an id of its own) and the user agent (a browser family). "Known" means used for a completed
+//! Two legs, the device (an id of the caller's, or a token of ours) and the user agent (a browser family). "Known" means used for a completed
 //! login at most `window_days` ago, inclusive, by the event's own time.
 
 use super::{Assessment, Code, Details, Leg, OnFailure, Recall};
@@ -8,7 +8,7 @@ use crate::bounded::Bounded;
 use crate::clock::DAY_MS;
 use crate::context::LoginContext;
 use crate::event::Flow;
-use crate::history::UserHistory;
+use crate::history::{TokenStanding, UserHistory};
 use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,12 @@ fn stranger(context: &LoginContext<'_>, settings: &Settings) -> Assessment {
 
 fn returning(context: &LoginContext<'_>, history: &UserHistory, settings: &Settings) -> Assessment {
     let (now, window_days) = (context.time, settings.window_days.get());
-    if context.flow == Flow::Password && context.device.is_none() {
+    if context.token.is_some_and(|token| history.token_standing(&token, now) == TokenStanding::Copied) {
+        return Assessment::hard(Code::DeviceReused).with(Details::CopiedDevice);
+    }
+    let devices = [context.device, context.token.map(|token| token.device)];
+    let has_device = devices.iter().any(Option::is_some);
+    if context.flow == Flow::Password && !has_device {
         // Password grants carry no cookie: without an id of its own, a new network is all there is to tell by.
         if context.address.asn.is_some_and(|asn| history.is_new_asn(asn)) {
             return Assessment::hard(Code::UnknownDevice);
@@ -75,13 +80,13 @@ fn returning(context: &LoginContext<'_>, history: &UserHistory, settings: &Setti
             return Assessment::new(Confidence::Neutral, Code::UnknownDevice);
         }
     }
-    if context.device.is_none() && context.agent.is_none() {
+    if !has_device && context.agent.is_none() {
         return Assessment::new(Confidence::Low, Code::UnknownDevice);
     }
     if !history.remembers_devices(now, window_days) {
         return Assessment::new(Confidence::Low, Code::NoDeviceHistory);
     }
-    let device = leg(context.device.is_some_and(|tag| history.knows_device(tag, now, window_days)));
+    let device = leg(devices.into_iter().flatten().any(|tag| history.knows_device(tag, now, window_days)));
     let useragent = leg(context.agent.is_some_and(|agent| history.knows_agent(agent, now, window_days)));
     let (confidence, code) = match (device, useragent) {
         (Leg::Known, Leg::Known) => (Confidence::High, Code::Match),

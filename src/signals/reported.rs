@@ -3,7 +3,7 @@
 use super::{Assessment, Code, OnFailure, Recall};
 use crate::bounded::Bounded;
 use crate::context::LoginContext;
-use crate::history::{Traces, UserHistory};
+use crate::history::Traces;
 use crate::units::Confidence;
 use serde::{Deserialize, Serialize};
 
@@ -38,17 +38,15 @@ pub(super) fn assess(
         Recall::Stranger => return not_reported(),
         Recall::Labelled(history) | Recall::History(history) => history,
     };
-    let traces = Traces { device: context.device, address: context.address.tag, location: context.location };
+    let devices = [context.device, context.token.map(|token| token.device)];
+    let traces = Traces { devices, address: context.address.tag, location: context.location };
     if history.is_reported(&traces) {
         return Assessment::hard(Code::Reported);
     }
     let unfinished = history.has_unfinished_challenge(context.time, settings.unfinished_challenge_h.get() * 3600);
-    if unfinished && !knows_device(context, history, device_window_days) {
+    let knows = |tag| history.knows_device(tag, context.time, device_window_days);
+    if unfinished && !devices.into_iter().flatten().any(knows) {
         return Assessment::hard(Code::UnfinishedChallenge);
     }
     not_reported()
-}
-
-fn knows_device(context: &LoginContext<'_>, history: &UserHistory, window_days: u32) -> bool {
-    context.device.is_some_and(|tag| history.knows_device(tag, context.time, window_days))
 }

@@ -77,6 +77,7 @@ fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Tra
         Code::NoDeviceHistory => "the user has logged in before, but no device is remembered".into(),
         Code::InitialLogin => "the user's first login, and nothing speaks against it".into(),
         Code::HistoryMissing => "the account is over a day old, but nothing is known of its user".into(),
+        Code::DeviceReused => "the device cookie is older than the one last used: it was copied".into(),
         Code::ImpossibleTravel | Code::SubstantialTravel | Code::Travel | Code::MinimalTravel => {
             travel.map_or("the user came from elsewhere".into(), |travel| trip(travel).into())
         }
@@ -111,6 +112,7 @@ fn partial_match(details: &Details) -> &'static str {
         Details::Legs { device: Leg::Known, .. } => "the device is known, its browser is not",
         Details::Legs { .. }
         | Details::None
+        | Details::CopiedDevice
         | Details::Listed { .. }
         | Details::Allowed { .. }
         | Details::Automated { .. }
@@ -131,7 +133,7 @@ fn of_address(assessment: &Assessment, context: &LoginContext<'_>) -> String {
         }
         Details::Automated { .. } => "the edge knows the client as a crawler".to_owned(),
         Details::Stale { source } => format!("list {source} is too old to tell"),
-        Details::None | Details::Legs { .. } | Details::Phone(_) => format!("{ip} was judged"),
+        Details::None | Details::CopiedDevice | Details::Legs { .. } | Details::Phone(_) => format!("{ip} was judged"),
     }
 }
 

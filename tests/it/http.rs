@@ -1,6 +1,7 @@
 //! The contract of the API, over real sockets.
 
 mod access;
+mod device_cookie;
 mod drain;
 mod errors;
 mod feedback;

@@ -55,6 +55,12 @@ impl IdSource {
         self.key.unforeseeable(&self.next().to_le_bytes())
     }
 
+    /// Names a new device: 64 bits that nobody can foretell.
+    pub fn device(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bits().to_le_bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     fn next(&self) -> u64 {
         self.count.fetch_add(1, Ordering::Relaxed)
     }

@@ -92,6 +92,7 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
             json.raw(r#","useragent":"#);
             json.plain(leg(useragent));
         }
+        Details::CopiedDevice => json.raw(r#","details":{"device":"copied""#),
         Details::Listed { matches, source, category } => {
             listed(json, ip, &matches.to_string(), source);
             json.raw(r#","category":"#);
@@ -224,7 +225,14 @@ fn device(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#","device":{"presented":"#);
     json.plain(match scored.presented {
         Presented::Absent => "absent",
+        Presented::Good => "good",
         Presented::Bad => "bad",
+        Presented::Copied => "copied",
     });
-    json.raw("}");
+    json.raw(r#","token":"#);
+    json.plain(&scored.cookie);
+    json.raw(r#","set_cookie":"__Host-askance_device="#);
+    json.inside(&scored.cookie);
+    // A year, which is as long as a device can be known.
+    json.raw(r#"; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax"}"#);
 }

@@ -24,6 +24,11 @@ impl Json {
         self.out.push(b'"');
     }
 
+    /// A piece of a text in quotes, which is known to hold nothing to escape.
+    pub(super) fn inside(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
     /// Any text, in quotes and escaped.
     pub(super) fn text(&mut self, text: &str) {
         if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {

@@ -20,13 +20,14 @@ pub(crate) const MODULES: &[Module] = &[
     module(0, "clock", &[]),
     module(0, "bounded", &[]),
     module(0, "keyed_hash", &[]),
+    // A token is used by a device and from a network, as memory names them.
+    module(0, "device_token", &["keyed_hash"]),
     // An event has a time, and coordinates.
     module(0, "event", &["clock", "units"]),
     // Distances are between coordinates, in kilometres.
     module(0, "geodesy", &["units"]),
     // 1: data and pure functions.
     module(1, "context", &[]),
-    module(1, "device_token", &[]),
     // A history remembers places as the context describes them.
     module(1, "history", &["context"]),
     // 2: judgement, pure and synchronous; lookups, synchronous and in memory.
