@@ -1,15 +1,17 @@
-//! Files of data that others replace while the service runs: read as a whole, or not at all.
+//! Files of data that others replace while the service runs: read in one state, or not at all.
 //!
 //! A file is read into memory and never mapped: whoever truncates a mapped file kills the process. What was read while
 //! somebody wrote is refused.
 
 use std::fmt;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Read, Take};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-/// What tells one state of a file from another: device, inode, size and time of modification.
+/// What tells one state of a file from another: device, inode, size, and the times at which content and inode changed; what
+/// restores the one changes the other.
 ///
 /// A file written twice within one tick of the file system's clock (some milliseconds), in place and at the same size,
 /// looks unchanged; whoever reloads looks twice, and tools that rename get another inode.
@@ -18,8 +20,8 @@ pub struct Stamp {
     device: u64,
     inode: u64,
     bytes: u64,
-    modified_s: i64,
-    modified_ns: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// Why a file was not read.
@@ -66,6 +68,13 @@ impl Stamp {
     pub fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|metadata| Self::from(&metadata))
     }
+
+    /// When its content was written; a time before 1970 counts as 1970.
+    #[must_use]
+    pub fn modified(self) -> SystemTime {
+        let (s, ns) = self.modified;
+        SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(s).unwrap_or(0), u32::try_from(ns).unwrap_or(0))
+    }
 }
 
 impl From<&Metadata> for Stamp {
@@ -74,8 +83,8 @@ impl From<&Metadata> for Stamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             bytes: metadata.size(),
-            modified_s: metadata.mtime(),
-            modified_ns: metadata.mtime_nsec(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 }
@@ -86,27 +95,35 @@ impl From<&Metadata> for Stamp {
 ///
 /// See [`ReadError`].
 pub fn read(path: &Path, mib_max: u32) -> Result<(Vec<u8>, Stamp), ReadError> {
+    let (bytes, stamp) = read_with(path, mib_max, |mut source| {
+        let mut bytes = Vec::with_capacity(usize::try_from(source.limit()).unwrap_or(0));
+        source.read_to_end(&mut bytes).map(|_| bytes)
+    })?;
+    Ok((bytes?, stamp))
+}
+
+/// Gives the bytes of a file of at most `mib_max` MiB to `parse`, and what that makes of them, if nobody wrote meanwhile.
+///
+/// # Errors
+///
+/// See [`ReadError`].
+pub fn read_with<T>(path: &Path, mib_max: u32, parse: impl FnOnce(Take<&File>) -> T) -> Result<(T, Stamp), ReadError> {
     // Asked before it is opened, since opening a pipe waits for its other end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(ReadError::NoFile);
     }
-    read_open(File::open(path)?, u64::from(mib_max))
-}
-
-fn read_open(mut file: File, mib_max: u64) -> Result<(Vec<u8>, Stamp), ReadError> {
+    let file = File::open(path)?;
     let before = Stamp::from(&file.metadata()?);
-    let bytes_max = mib_max << 20;
-    if before.bytes > bytes_max {
+    let mib_max = u64::from(mib_max);
+    if before.bytes > mib_max << 20 {
         return Err(ReadError::TooLarge { mib_max });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or(0));
-    // One that grows meanwhile stops at the limit, and is told by its size below.
-    (&mut file).take(bytes_max).read_to_end(&mut bytes)?;
-    let after = Stamp::from(&file.metadata()?);
-    if after != before || u64::try_from(bytes.len()) != Ok(before.bytes) {
+    // One that grows meanwhile stops here, and is told by its size below.
+    let parsed = parse((&file).take(before.bytes));
+    if Stamp::from(&file.metadata()?) != before {
         return Err(ReadError::Changed);
     }
-    Ok((bytes, before))
+    Ok((parsed, before))
 }
 
 #[cfg(test)]
@@ -130,6 +147,17 @@ mod tests {
         let second = Stamp::of(&path)?;
         File::options().append(true).open(&path)?.write_all(b"!")?;
         assert_ne!(Stamp::of(&path)?, second, "another size");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_written_to_while_it_is_read_is_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("data");
+        std::fs::write(&path, "first")?;
+        let read = read_with(&path, 1, |_| std::fs::write(&path, "longer"));
+        assert!(matches!(read, Err(ReadError::Changed)));
+        assert!(read_with(&path, 1, |_| ()).is_ok());
         Ok(())
     }
 

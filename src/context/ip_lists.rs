@@ -8,7 +8,6 @@
 mod csv;
 mod drop_json;
 mod entry;
-mod file;
 mod forms;
 mod list;
 mod netset;

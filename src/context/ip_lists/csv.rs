@@ -1,8 +1,8 @@
 //! Tables: RFC 4180, with `#` comments. The header names the column that is read. Fields are apart by comma, tab or
 //! semicolon: whichever makes that column appear in the header, in this order.
 
+use super::entry::text;
 use super::entry::{self, Entry, quoted};
-use super::parse::text;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 /// Reads one table, line by line.

@@ -97,3 +97,8 @@ impl From<Entry> for String {
         entry.to_string()
     }
 }
+
+/// The text of a line, or of a part of it.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned())
+}

@@ -2,11 +2,12 @@
 
 use super::ListError;
 use super::entry::Entry;
-use super::file::{self, Stamp};
 use super::forms::Forms;
 use super::parse::{Parsed, parse};
 use super::settings::{Category, Format, ListSettings};
 use crate::clock::{Clock, Timestamp};
+use crate::context::data_file::{self, Stamp};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +34,10 @@ struct Content {
     modified: Timestamp,
 }
 
+/// 32 times a list of a million prefixes as text: more is a mistake, and would keep a core busy for a minute.
+const FILE_MIB_MAX: u32 = 512;
+const BUFFER_BYTES: usize = 1 << 16;
+
 impl List {
     /// Reads the file, unless `previous` holds that version. What is refused leaves the content of `previous`.
     pub(super) fn read(settings: &ListSettings, previous: Option<&Self>, clock: Clock) -> Self {
@@ -40,7 +45,13 @@ impl List {
         if let Some(previous) = previous.filter(|previous| previous.is_current(settings)) {
             return Self::new(settings, last_good, previous.seen, None);
         }
-        let (seen, parsed) = file::read(&settings.path, |source| parse(source, &settings.format));
+        let read = data_file::read_with(&settings.path, FILE_MIB_MAX, |source| {
+            parse(BufReader::with_capacity(BUFFER_BYTES, source), &settings.format)
+        });
+        let (parsed, seen) = match read {
+            Ok((parsed, stamp)) => (parsed, Some(stamp)),
+            Err(error) => (Err(error.to_string()), Stamp::of(&settings.path).ok()),
+        };
         let fitting = parsed.and_then(|parsed| match &last_good {
             Some(last_good) => refuse_shrunken(&last_good.parsed, parsed),
             None => Ok(parsed),
@@ -57,7 +68,7 @@ impl List {
 
     /// A list that is never read, and why.
     pub(super) fn unread(settings: &ListSettings, reason: &str) -> Self {
-        Self::new(settings, None, Stamp::of(&settings.path), Some(reason.to_owned()))
+        Self::new(settings, None, Stamp::of(&settings.path).ok(), Some(reason.to_owned()))
     }
 
     fn new(
@@ -91,7 +102,7 @@ impl List {
 
     /// Whether the file is another version than the one last read.
     pub(super) fn is_changed(&self) -> bool {
-        Stamp::of(&self.path) != self.seen
+        Stamp::of(&self.path).ok() != self.seen
     }
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {

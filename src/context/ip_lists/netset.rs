@@ -1,7 +1,7 @@
 //! Netsets, as FireHOL and many others publish them: an address or a CIDR a line. Ranges (`a-b`) do not occur there.
 
+use super::entry::text;
 use super::entry::{self, Entry};
-use super::parse::text;
 
 pub(super) fn line(line: &[u8]) -> Result<Option<Entry>, String> {
     // Comments go first: they may be in any encoding.

@@ -114,8 +114,3 @@ fn next_line<'a>(source: &mut impl BufRead, buffer: &'a mut Vec<u8>) -> Result<O
     }
     Ok((read > 0).then(|| line.strip_suffix(b"\r").unwrap_or(line)))
 }
-
-/// The text of a line, or of a part of it.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned())
-}

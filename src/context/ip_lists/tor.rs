@@ -3,8 +3,8 @@
 //!
 //! **Source:** Tor's exitlist-spec; `@type` and `Downloaded` stand before the blocks in the archives.
 
+use super::entry::text;
 use super::entry::{Entry, quoted};
-use super::parse::text;
 use std::net::IpAddr;
 
 pub(super) fn line(line: &[u8]) -> Result<Option<Entry>, String> {

@@ -205,24 +205,11 @@ fn what_is_no_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     for path in [directory.path(), Path::new("/dev/zero"), &directory.path().join("absent")] {
         let error = IpLists::load(&[list("one", path, Format::Netset, Category::Abuse)], &[], Clock).unwrap_err();
-        assert!(error.to_string().contains("cannot be read"), "{error}");
+        let why = ["cannot be read", "is no regular file"];
+        assert!(why.iter().any(|why| error.to_string().contains(why)), "{error}");
     }
     let huge = directory.path().join("huge");
     std::fs::File::create(&huge).unwrap().set_len((512 << 20) + 1).unwrap();
     let error = IpLists::load(&[list("one", &huge, Format::Netset, Category::Abuse)], &[], Clock).unwrap_err();
     assert!(error.to_string().ends_with("is larger than 512 MiB"), "{error}");
-}
-
-#[test]
-fn a_file_that_is_written_to_while_it_is_read_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("list");
-    std::fs::write(&path, "198.51.100.0/24\n").unwrap();
-    let (seen, read) = file::read(&path, |source| {
-        std::fs::write(&path, "198.51.100.0/24\n203.0.113.0/24\n").unwrap();
-        parse(source, &Format::Netset)
-    });
-    assert_eq!(read.map(|list| list.entries), Err("was written to meanwhile".to_owned()));
-    assert!(seen.is_some() && seen != file::Stamp::of(&path), "its next version is a change");
-    assert!(file::read(&path, |source| parse(source, &Format::Netset)).1.is_ok_and(|list| list.entries == 2));
 }
