@@ -27,7 +27,18 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 struct Scene {
     title: String,
     past: Vec<Past>,
+    /// Logins of the last minutes, alike but for the cookie.
+    #[serde(default)]
+    visits: Vec<Visit>,
     login: Map<String, Value>,
+    /// Whose cookie the browser has: that of the answer to this visit, from 0.
+    cookie: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct Visit {
+    seconds_ago: i64,
+    cookie: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +104,16 @@ fn tell(address: SocketAddr, exit: bool) -> Result<(), Box<dyn Error>> {
         if !past.is_empty() {
             call(address, "/v1/import", "application/x-ndjson", &past)?;
         }
-        let answer = call(address, "/v1/score", "application/json", &with_user(&scene.login, &user).to_string())?;
+        let mut cookies = Vec::new();
+        for visit in &scene.visits {
+            let mut login = with_cookie(with_user(&scene.login, &user), visit.cookie, &cookies);
+            let time = Timestamp::from_unix_ms(now.unix_ms() - visit.seconds_ago * 1000).ok_or("a past before 1970")?;
+            login["time"] = time.to_string().into();
+            let answer = call(address, "/v1/score", "application/json", &login.to_string())?;
+            cookies.push(answer["device"]["token"].clone());
+        }
+        let login = with_cookie(with_user(&scene.login, &user), scene.cookie, &cookies);
+        let answer = call(address, "/v1/score", "application/json", &login.to_string())?;
         writeln!(out, "{}", verdict_line(&scene.title, &answer))?;
     }
     if !exit {
@@ -116,6 +136,13 @@ fn with_user(login: &Map<String, Value>, id: &str) -> Value {
     login
 }
 
+fn with_cookie(mut login: Value, cookie: Option<usize>, cookies: &[Value]) -> Value {
+    if let Some(cookie) = cookie.and_then(|at| cookies.get(at)) {
+        login["device_token"] = cookie.clone();
+    }
+    login
+}
+
 fn verdict_line(title: &str, answer: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let reasons: Vec<String> =
@@ -123,7 +150,7 @@ fn verdict_line(title: &str, answer: &Value) -> String {
     let confidence = text(&answer["risk_assessment"]["confidence"]);
     let remembered = if answer["remembered_browser"] == "ignored" { "; the remembered browser is ignored" } else { "" };
     let action = text(&answer["action"]);
-    format!("{action:<13}{confidence:<8} {title:<44} {}{remembered}", reasons.join("; "))
+    format!("{action:<13}{confidence:<8} {title:<50} {}{remembered}", reasons.join("; "))
 }
 
 /// One POST on a connection of its own.
