@@ -1,17 +1,16 @@
-//! Each layer by itself, and the whole assessment in process.
+//! Each layer by itself; the whole assessment is in `assess`.
 //!
 //! Inputs are seeded and made here or come with the repository. Wall time is for people: compare lines of one run, not
 //! runs of two machines.
 
-mod assess;
 mod lookups;
 mod memory;
+#[path = "../support/mod.rs"]
 mod support;
 
 fn main() {
     let mut criterion = criterion::Criterion::default().configure_from_args();
     lookups::bench(&mut criterion);
     memory::bench(&mut criterion);
-    assess::bench(&mut criterion);
     criterion.final_summary();
 }
