@@ -33,7 +33,7 @@ fn netsets() {
         ],
         &["198.51.101.0", "192.0.2.2"],
     );
-    assert!(parsed(b"# caf\xe9\n192.0.2.1\n", &Format::Netset).is_ok(), "comments may be in any encoding");
+    assert!(parsed(b"# \xe9\xe8\n192.0.2.1\n", &Format::Netset).is_ok(), "comments may be in any encoding");
 }
 
 #[test]
