@@ -4,8 +4,8 @@
 //! cookie  hex( version u8 = 1 | entry, one to four | mac [16] )
 //! entry   device u64 | generation u32 | user [8]
 //! ```
-//! `mac` is a keyed BLAKE3 of what stands before it, `user` one of tenant, user id and device: whoever has a cookie learns
-//! nothing of its users, and cannot make one. A token is one user's entry. Each answer carries the next generation of it, which
+//! `mac` is a keyed BLAKE3 of what stands before it, `user` a keyed SipHash of tenant, user id and device, by which the entry is
+//! found: whoever has a cookie learns nothing of its users, and cannot make one. A token is one user's entry. Each answer carries the next generation of it, which
 //! follows from it, so that two tabs get the same. Whether a generation was used before is for the history to say.
 //!
 //! **Source:** signals.md, NewDevice; the keyed mode and `derive_key` of BLAKE3 (O'Connor et al., 2020), of which 128 bits
@@ -14,7 +14,9 @@
 use crate::keyed_hash::{DeviceTag, NetworkTag};
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
 use std::fmt;
+use std::hash::Hasher;
 use std::path::PathBuf;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -87,6 +89,18 @@ struct Entry {
     user: [u8; USER_BYTES],
 }
 
+/// A cookie as it goes to the browser; short enough not to need the heap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookieText(ArrayVec<u8, { 2 * COOKIE_BYTES_MAX }>);
+
+impl CookieText {
+    /// Hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// Users that share a browser; a further one takes the place of the one who was here first.
 const USERS_MAX: usize = 4;
 const VERSION: u8 = 1;
@@ -107,16 +121,17 @@ pub struct TokenKeys {
 #[derive(Clone)]
 struct Key {
     mac: [u8; 32],
-    user: [u8; 32],
+    user: [u8; 16],
 }
 
 impl TokenKeys {
     /// Keys of secrets, the newest first. `None` when there is none.
     #[must_use]
     pub fn new(secrets: &[[u8; 32]]) -> Option<Self> {
-        let key = |secret: &[u8; 32]| Key {
-            mac: blake3::derive_key("askance 2026-11-21 device cookie, authentication", secret),
-            user: blake3::derive_key("askance 2026-11-21 device cookie, user", secret),
+        let key = |secret: &[u8; 32]| {
+            let [user @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+                blake3::derive_key("askance 2026-11-21 device cookie, user", secret);
+            Key { mac: blake3::derive_key("askance 2026-11-21 device cookie, authentication", secret), user }
         };
         (!secrets.is_empty()).then(|| Self { keys: secrets.iter().map(key).collect() })
     }
@@ -149,7 +164,7 @@ impl TokenKeys {
 
     /// The cookie with this user's token in place of the one before.
     #[must_use]
-    pub fn write(&self, before: Option<&Cookie>, tenant: &str, user_id: &str, token: DeviceToken) -> String {
+    pub fn write(&self, before: Option<&Cookie>, tenant: &str, user_id: &str, token: DeviceToken) -> CookieText {
         let mut entries = before.map_or_else(ArrayVec::new, |cookie| cookie.entries.clone());
         if let Some(at) = before.and_then(|cookie| self.position(cookie, tenant, user_id)) {
             entries.remove(at);
@@ -184,27 +199,24 @@ impl fmt::Debug for TokenKeys {
 
 impl Key {
     fn mac_of(&self, content: &[u8]) -> [u8; MAC_BYTES] {
-        first_of(blake3::keyed_hash(&self.mac, content))
+        let hash = blake3::keyed_hash(&self.mac, content);
+        std::array::from_fn(|at| hash.as_bytes()[at])
     }
 
     fn user_of(&self, tenant: &str, user_id: &str, device: u64) -> [u8; USER_BYTES] {
-        let mut hasher = blake3::Hasher::new_keyed(&self.user);
-        hasher.update(&device.to_le_bytes());
+        let mut hasher = SipHasher24::new_with_key(&self.user);
+        hasher.write_u64(device);
         // The length keeps ("ab", "c") apart from ("a", "bc").
-        hasher.update(&tenant.len().to_le_bytes());
-        hasher.update(tenant.as_bytes());
-        hasher.update(user_id.as_bytes());
-        first_of(hasher.finalize())
+        hasher.write_usize(tenant.len());
+        hasher.write(tenant.as_bytes());
+        hasher.write(user_id.as_bytes());
+        hasher.finish().to_le_bytes()
     }
 }
 
 /// Looks at every one, whatever the first says.
 fn is_any(choices: impl Iterator<Item = Choice>) -> bool {
     choices.fold(Choice::from(0), |any, choice| any | choice).into()
-}
-
-fn first_of<const N: usize>(hash: blake3::Hash) -> [u8; N] {
-    std::array::from_fn(|at| hash.as_bytes()[at])
 }
 
 impl Entry {
@@ -224,9 +236,12 @@ impl Entry {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-fn to_hex(bytes: &[u8]) -> String {
-    let digits = |byte: &u8| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]].map(char::from);
-    bytes.iter().flat_map(digits).collect()
+fn to_hex(bytes: &Bytes) -> CookieText {
+    let mut digits = ArrayVec::new();
+    for byte in bytes {
+        digits.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
+    CookieText(digits)
 }
 
 /// Lower case only, so that one cookie has one form.
@@ -262,20 +277,22 @@ mod tests {
         let keys = keys(&[1]);
         let token = DeviceToken::first(7);
         let cookie = keys.write(None, "default", "alice", token);
-        assert_eq!(found(&keys, &cookie, "alice"), Some(token));
-        let read = keys.read(&cookie);
+        let cookie = cookie.as_str();
+        assert_eq!(found(&keys, cookie, "alice"), Some(token));
+        let read = keys.read(cookie);
         assert!(read.is_some_and(|read| keys.find(&read, "other", "alice").is_none()));
-        assert_eq!(found(&keys, &cookie, "bob"), None);
-        assert!(!cookie.contains(&to_hex(b"alice")) && cookie.len() == 2 * (1 + ENTRY_BYTES + MAC_BYTES));
+        assert_eq!(found(&keys, cookie, "bob"), None);
+        let alice = "616c696365";
+        assert!(!cookie.contains(alice) && cookie.len() == 2 * (1 + ENTRY_BYTES + MAC_BYTES));
     }
 
     #[test]
     fn the_successor_follows_from_the_token() {
         let keys = keys(&[1]);
-        let before = keys.read(&keys.write(None, "default", "alice", DeviceToken::first(7)));
+        let before = keys.read(keys.write(None, "default", "alice", DeviceToken::first(7)).as_str());
         let next = || keys.write(before.as_ref(), "default", "alice", DeviceToken::first(7).successor());
         assert_eq!(next(), next());
-        assert_eq!(found(&keys, &next(), "alice"), Some(DeviceToken { device: 7, generation: 2 }));
+        assert_eq!(found(&keys, next().as_str(), "alice"), Some(DeviceToken { device: 7, generation: 2 }));
     }
 
     #[test]
@@ -283,7 +300,7 @@ mod tests {
         let keys = keys(&[1]);
         let mut cookie = None;
         for (device, user) in (1..).zip(["a", "b", "c", "d", "a", "e"]) {
-            cookie = keys.read(&keys.write(cookie.as_ref(), "default", user, DeviceToken::first(device)));
+            cookie = keys.read(keys.write(cookie.as_ref(), "default", user, DeviceToken::first(device)).as_str());
         }
         let devices = ["a", "b", "c", "d", "e"].map(|user| Some(keys.find(cookie.as_ref()?, "default", user)?.device));
         assert_eq!(devices, [Some(5), None, Some(3), Some(4), Some(6)], "who came back counts as new");
@@ -293,18 +310,18 @@ mod tests {
     fn two_keys_serve_while_one_takes_the_place_of_the_other() {
         let (old, both, new) = (keys(&[1]), keys(&[2, 1]), keys(&[2]));
         let cookie = old.write(None, "default", "alice", DeviceToken::first(7));
-        assert_eq!(found(&new, &cookie, "alice"), None);
-        let read = both.read(&cookie);
-        assert_eq!(found(&both, &cookie, "alice"), Some(DeviceToken::first(7)));
+        assert_eq!(found(&new, cookie.as_str(), "alice"), None);
+        let read = both.read(cookie.as_str());
+        assert_eq!(found(&both, cookie.as_str(), "alice"), Some(DeviceToken::first(7)));
         let cookie = both.write(read.as_ref(), "default", "alice", DeviceToken::first(7).successor());
-        assert!(found(&new, &cookie, "alice").is_some() && found(&old, &cookie, "alice").is_none());
+        assert!(found(&new, cookie.as_str(), "alice").is_some() && found(&old, cookie.as_str(), "alice").is_none());
         assert_eq!(format!("{both:?}"), "TokenKeys(2)");
     }
 
     #[test]
     fn no_bit_can_be_changed() {
         let keys = keys(&[1]);
-        let cookie = keys.write(None, "default", "alice", DeviceToken::first(7));
+        let cookie = keys.write(None, "default", "alice", DeviceToken::first(7)).as_str().to_owned();
         for at in 0..cookie.len() {
             for digit in HEX.iter().filter(|digit| **digit != cookie.as_bytes()[at]) {
                 let mut changed = cookie.clone();

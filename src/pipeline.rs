@@ -10,7 +10,7 @@ use crate::context::agent::Agents;
 use crate::context::geoip::GeoIp;
 use crate::context::ip_lists::IpLists;
 use crate::context::phone::Phones;
-use crate::device_token::{DeviceToken, TokenKeys};
+use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
 use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
@@ -70,7 +70,7 @@ pub struct Scored<'a> {
     /// What became of the device token.
     pub presented: Presented,
     /// The device cookie that the browser is to keep from now on.
-    pub cookie: String,
+    pub cookie: CookieText,
 }
 
 /// What became of the device token.

@@ -230,9 +230,10 @@ fn device(json: &mut Json, scored: &Scored<'_>) {
         Presented::Copied => "copied",
     });
     json.raw(r#","token":"#);
-    json.plain(&scored.cookie);
+    let cookie = scored.cookie.as_str();
+    json.plain(cookie);
     json.raw(r#","set_cookie":"__Host-askance_device="#);
-    json.inside(&scored.cookie);
+    json.inside(cookie);
     // A year, which is as long as a device can be known.
     json.raw(r#"; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax"}"#);
 }

@@ -40,7 +40,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(2, "context::data_file", &[]),
     // Databases are files of data, and say what networks are used for.
     module(2, "context::geoip", &["context::data_file", "context::network"]),
-    module(2, "context::ip_lists", &[]),
+    // Both read files that others write.
+    module(2, "context::ip_lists", &["context::data_file"]),
     module(2, "context::network", &[]),
     module(2, "context::phone", &[]),
     // Usable from level 3 up; label values come from the closed sets of signals and verdict.
