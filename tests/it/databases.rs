@@ -2,6 +2,7 @@
 //! files change.
 
 mod reload;
+mod verdict;
 
 use crate::support::mmdb::{ANONYMOUS_SHAPES, ASN_SHAPES, BUILT_S, CITY_SHAPES, RADIUS_KM, TOWNS, database, row};
 use crate::support::{Settings, run};

@@ -1,8 +1,8 @@
 //! Fifteen defects that other engines have or had, one test each, so that this one does not get them.
 
 use crate::support::{
-    ApiClient, Askance, CHROME, Request, Settings, assert_problem, json_of, plain_login, risky_login, run,
-    time_from_now, with,
+    ApiClient, Askance, CHROME, Request, Settings, assert_problem, import, json_of, plain_login, risky_login, run,
+    score, time_from_now, with,
 };
 use askance::units::Confidence;
 use askance::verdict::aggregate::{Aggregator, Opinion, overall};
@@ -10,20 +10,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
-
-fn import(server: &Askance, user: &str, change: Value) {
-    let past = json!({
-        "user": {"id": user}, "ip": "192.0.2.1", "user_agent": CHROME, "device_id": "d1",
-        "time": time_from_now(-3_600), "result": "success", "mfa_passed": true,
-    });
-    let report = json_of(&server.main().import(&[with(past, change)]));
-    assert_eq!(report["recorded"], 1, "{report}");
-}
-
-fn score(server: &Askance, user: &str, change: Value) -> Value {
-    let login = json!({"device_id": "d1", "ip": "198.51.100.1"});
-    json_of(&server.main().score(&with(with(plain_login(user), login), change)))
-}
 
 fn assessment<'a>(answer: &'a Value, assessor: &str) -> (&'a str, &'a str) {
     let assessment = &answer["risk_assessment"]["assessments"][assessor];

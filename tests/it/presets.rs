@@ -1,24 +1,10 @@
 //! The presets reproduce what the engines that they stand for publish.
 
-use crate::support::{Askance, CHROME, Settings, json_of, plain_login, time_from_now, with};
+use crate::support::{Askance, Settings, import, score, time_from_now, with};
 use askance::config::Config;
 use askance::units::Confidence::{self, High, Low, Medium};
 use askance::verdict::aggregate::{Opinion, overall};
 use serde_json::{Value, json};
-
-fn import(server: &Askance, user: &str, change: Value) {
-    let past = json!({
-        "user": {"id": user}, "ip": "192.0.2.1", "user_agent": CHROME, "device_id": "d1",
-        "time": time_from_now(-3_600), "result": "success", "mfa_passed": true,
-    });
-    let report = json_of(&server.main().import(&[with(past, change)]));
-    assert_eq!(report["recorded"], 1, "{report}");
-}
-
-fn score(server: &Askance, user: &str, change: Value) -> Value {
-    let login = json!({"device_id": "d1", "ip": "198.51.100.1"});
-    json_of(&server.main().score(&with(with(plain_login(user), login), change)))
-}
 
 fn spot(latitude: f64, longitude: f64, country: &str) -> Value {
     json!({"latitude": latitude, "longitude": longitude, "accuracy_radius_km": 0, "country": country})

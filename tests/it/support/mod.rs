@@ -37,6 +37,22 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
     }
 }
 
+/// Imports a login of an hour ago, changed as told: with a factor, on device `d1`, from an address without a GeoIP record.
+pub(crate) fn import(server: &Askance, user: &str, change: Value) {
+    let past = json!({
+        "user": {"id": user}, "ip": "192.0.2.1", "user_agent": CHROME, "device_id": "d1",
+        "time": time_from_now(-3_600), "result": "success", "mfa_passed": true,
+    });
+    let report = json_of(&server.main().import(&[with(past, change)]));
+    assert_eq!(report["recorded"], 1, "{report}");
+}
+
+/// Scores a login of now, changed as told: on device `d1`, from another address without a GeoIP record.
+pub(crate) fn score(server: &Askance, user: &str, change: Value) -> Value {
+    let login = json!({"device_id": "d1", "ip": "198.51.100.1"});
+    json_of(&server.main().score(&with(with(plain_login(user), login), change)))
+}
+
 /// A login that nothing speaks against, and nothing is known about; `user` is enrolled in TOTP.
 pub(crate) fn plain_login(user: &str) -> Value {
     json!({"user": {"id": user, "enrolled_factors": ["totp"]}, "ip": "81.2.69.142", "user_agent": CHROME})
