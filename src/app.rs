@@ -124,7 +124,7 @@ impl App {
     }
 
     /// Serves until `stop` is over. SIGHUP reads `source` again and keeps what was there if that does not load;
-    /// a list that does not is kept by itself.
+    /// a database or a list that does not is kept by itself. Their files are looked at meanwhile, too.
     ///
     /// # Errors
     ///
