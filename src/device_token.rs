@@ -179,7 +179,7 @@ impl TokenKeys {
             entries.push(Entry { token, user: key.user_of(tenant, user_id, token.device) });
             entries.iter().for_each(|entry| entry.write(&mut bytes));
             let mac = key.mac_of(&bytes);
-            bytes.extend(mac);
+            put(&mut bytes, &mac);
         }
         to_hex(&bytes)
     }
@@ -228,20 +228,27 @@ impl Entry {
     }
 
     fn write(&self, out: &mut Bytes) {
-        out.extend(self.token.device.to_le_bytes());
-        out.extend(self.token.generation.to_le_bytes());
-        out.extend(self.user);
+        put(out, &self.token.device.to_le_bytes());
+        put(out, &self.token.generation.to_le_bytes());
+        put(out, &self.user);
     }
+}
+
+/// There is room for four entries and a MAC, which is all that is ever written.
+fn put(out: &mut Bytes, bytes: &[u8]) {
+    out.try_extend_from_slice(bytes).unwrap_or_default();
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn to_hex(bytes: &Bytes) -> CookieText {
-    let mut digits = ArrayVec::new();
-    for byte in bytes {
-        digits.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    let mut digits = [0; 2 * COOKIE_BYTES_MAX];
+    for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        (*high, *low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
     }
-    CookieText(digits)
+    let mut text = ArrayVec::from(digits);
+    text.truncate(2 * bytes.len());
+    CookieText(text)
 }
 
 /// Lower case only, so that one cookie has one form.

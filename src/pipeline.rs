@@ -114,16 +114,17 @@ impl<M: Memory> Pipeline<M> {
         // For a browser without a token of this user, and for one whose token was copied.
         let fresh = DeviceToken::first(self.ids.device());
         let issued = self.token_use(&context, fresh);
+        let (mut judged, mut has_history) = (None, false);
         let visited = self.memory.visit(context.user, |history| {
-            let (assessments, verdict) = judge(history.into());
-            let lesson = lesson(&loaded, &context, issued, &assessments, &verdict, history);
-            ((assessments, verdict, history.is_some()), lesson)
+            let (assessments, verdict) = judged.insert(judge(history.into()));
+            has_history = history.is_some();
+            ((), lesson(&loaded, &context, issued, assessments, verdict, history))
         });
-        let (assessments, verdict, has_history) = visited.await.unwrap_or_else(|error| {
+        if let Err(error) = visited.await {
             self.failed(&error);
-            let (assessments, verdict) = judge(Recall::Failed);
-            (assessments, verdict, false)
-        });
+            (judged, has_history) = (None, false);
+        }
+        let (assessments, verdict) = judged.unwrap_or_else(|| judge(Recall::Failed));
         let id = self.ids.decision(now);
         let is_copied = is_copied(&assessments);
         let at_once = teaches_at_once(&loaded, &assessments, &verdict);

@@ -61,7 +61,7 @@ impl<M: Memory> Service<M> {
     }
 
     /// Answers one request of the main listener, whatever it is.
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         let (head, body) = request.into_parts();
         let request_id = request_id(&head.headers, self.pipeline.ids());
         let endpoint = Endpoint::find(head.uri.path());
@@ -125,7 +125,11 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &IdSource) -> HeaderValue {
 }
 
 fn has_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failure> {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = headers.get(CONTENT_TYPE);
+    if given.is_some_and(|value| value == expected) {
+        return Ok(());
+    }
+    let given = given.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(Failure::ContentType { expected }) }
 }

@@ -237,6 +237,9 @@ fn host_name(host: &str) -> &str {
 }
 
 fn is_loopback(host: &str) -> bool {
+    if host == "127.0.0.1" {
+        return true;
+    }
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }

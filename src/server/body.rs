@@ -36,7 +36,10 @@ pub(super) async fn next(body: &mut Incoming, timeout: Duration) -> Result<Optio
 async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut all: Option<BytesMut> = None;
-    while let Some(frame) = body.frame().await {
+    // Asking for the end of a body of announced length would be a second turn for nothing.
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
         // The client went away, or sent less than it announced.
         let Ok(data) = frame.map_err(|_| Failure::Truncated)?.into_data() else { continue };
         let length = all.as_ref().map_or(first.len(), BytesMut::len);

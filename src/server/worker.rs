@@ -54,10 +54,7 @@ fn spawn<M: Memory>(
     drain: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (service, drain) = (Arc::clone(service), drain.clone());
-    let handle = move |request| {
-        let service = Arc::clone(&service);
-        async move { service.handle(request).await }
-    };
+    let handle = move |request| Arc::clone(&service).handle(request);
     match accepted {
         Accepted::Tcp(stream) => {
             let stream = tokio::net::TcpStream::from_std(stream)?;

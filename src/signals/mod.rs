@@ -208,10 +208,16 @@ impl Assessment {
 /// Asks every signal. One that panics is not available; the others are not touched by it.
 #[must_use]
 pub fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Settings) -> Assessments {
+    // One guard for all, and one each only when somebody has panicked: signals only read, so asking again is harmless.
+    catch_unwind(AssertUnwindSafe(|| ask::<false>(context, recall, settings)))
+        .unwrap_or_else(|_| ask::<true>(context, recall, settings))
+}
+
+fn ask<const GUARDED: bool>(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Settings) -> Assessments {
     let new_device =
-        guarded(settings.new_device.on_failure, || new_device::assess(context, recall, &settings.new_device));
+        one::<GUARDED>(settings.new_device.on_failure, || new_device::assess(context, recall, &settings.new_device));
     let mut travel = None;
-    let mut impossible_travel = guarded(settings.impossible_travel.on_failure, || {
+    let mut impossible_travel = one::<GUARDED>(settings.impossible_travel.on_failure, || {
         let (assessment, evidence) = impossible_travel::assess(context, recall, &settings.impossible_travel);
         travel = evidence;
         assessment
@@ -223,22 +229,26 @@ pub fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &Setting
     Assessments {
         new_device,
         impossible_travel,
-        untrusted_ip: guarded(settings.untrusted_ip.on_failure, || {
+        untrusted_ip: one::<GUARDED>(settings.untrusted_ip.on_failure, || {
             untrusted_ip::assess(&context.address, &settings.untrusted_ip)
         }),
-        phone_number: guarded(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
-        new_country: guarded(settings.new_country.on_failure, || {
+        phone_number: one::<GUARDED>(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
+        new_country: one::<GUARDED>(settings.new_country.on_failure, || {
             new_country::assess(context, recall, &settings.new_country)
         }),
-        inactivity: guarded(settings.inactivity.on_failure, || {
+        inactivity: one::<GUARDED>(settings.inactivity.on_failure, || {
             inactivity::assess(context, recall, &settings.inactivity)
         }),
-        reported: guarded(settings.reported.on_failure, || {
+        reported: one::<GUARDED>(settings.reported.on_failure, || {
             let device_window_days = settings.new_device.window_days.get();
             reported::assess(context, recall, device_window_days, &settings.reported)
         }),
         travel,
     }
+}
+
+fn one<const GUARDED: bool>(on_failure: OnFailure, signal: impl FnOnce() -> Assessment) -> Assessment {
+    if GUARDED { guarded(on_failure, signal) } else { signal() }
 }
 
 /// A panic in one signal costs that signal, not the login.

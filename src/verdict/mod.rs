@@ -305,17 +305,21 @@ pub fn assess(
 
 /// What `strict` and `auth0_mean` count; a matter of how Auth0 defined them.
 const COUNTED: [Signal; 3] = [Signal::NewDevice, Signal::ImpossibleTravel, Signal::UntrustedIp];
+/// What they do not count.
+const OTHERS: [Signal; 3] = [Signal::NewCountry, Signal::Inactivity, Signal::Reported];
 
 fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing, settings: &Settings) -> Verdict {
-    let counted = match settings.aggregator {
-        Aggregator::Strict | Aggregator::Auth0Mean => &COUNTED[..],
-        Aggregator::Any => &settings.any_of.0,
+    let opinion = |signal: Signal| Opinion::from(assessments.of(signal));
+    let (counted, confidence) = match settings.aggregator {
+        aggregator @ (Aggregator::Strict | Aggregator::Auth0Mean) => {
+            (&COUNTED[..], aggregate::overall(aggregator, &COUNTED.map(opinion), &OTHERS.map(opinion)))
+        }
+        Aggregator::Any => {
+            let opinions: ArrayVec<Opinion, { Signal::ALL.len() }> =
+                Signal::ALL.into_iter().filter(|signal| settings.any_of.0.contains(signal)).map(opinion).collect();
+            (&settings.any_of.0[..], aggregate::overall(Aggregator::Any, &opinions, &[]))
+        }
     };
-    let opinions = |is_counted: bool| -> ArrayVec<Opinion, { Signal::ALL.len() }> {
-        let signals = Signal::ALL.into_iter().filter(|signal| counted.contains(signal) == is_counted);
-        signals.filter(|signal| *signal != Signal::PhoneNumber).map(|signal| assessments.of(signal).into()).collect()
-    };
-    let confidence = aggregate::overall(settings.aggregator, &opinions(true), &opinions(false));
     let ruling = policy::rule(context, assessments, standing, confidence, settings);
     let observe = settings.mode == Mode::Observe;
     let action = if observe { Action::Allow } else { ruling.action };

@@ -5,7 +5,7 @@ use crate::context::{Grain, Location};
 use crate::pipeline::{Presented, Scored};
 use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Details, Leg, Signal};
-use crate::units::CountryCode;
+use crate::units::{Confidence, CountryCode};
 use std::borrow::Cow;
 
 /// A usual answer has some 1,100 bytes.
@@ -13,20 +13,23 @@ const ANSWER_BYTES: usize = 1536;
 /// What is no address may be as long as a body; no answer repeats more than this of it.
 const ADDRESS_BYTES_MAX: usize = 64;
 
-/// The whole answer.
+/// The whole answer. Whatever stands before or behind a word, its quotes included, is one literal with it: an answer is
+/// made of as few pieces as can be.
 pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     let verdict = &scored.verdict;
     let mut json = Json::with_capacity(ANSWER_BYTES);
     head(&mut json, scored);
-    json.raw(r#","mode":"#);
+    json.raw(r#","mode":""#);
     json.plain(verdict.mode.as_str());
-    json.raw(r#","would_be":"#);
+    json.raw(r#"","would_be":""#);
     json.plain(verdict.would_be.as_str());
-    json.raw(r#","decided_by":"#);
+    json.raw(r#"","decided_by":""#);
     json.plain(verdict.decided_by.as_str());
     // No aggregator of today gives a score.
-    json.raw(r#","score":null,"interactive":"#);
-    json.boolean(verdict.interactive);
+    json.raw(match verdict.interactive {
+        true => r#"","score":null,"interactive":true"#,
+        false => r#"","score":null,"interactive":false"#,
+    });
     risk_assessment(&mut json, scored);
     evidence(&mut json, scored);
     reasons(&mut json, scored);
@@ -47,60 +50,70 @@ pub(in crate::server) fn minimal(scored: &Scored<'_>) -> Vec<u8> {
 
 fn head(json: &mut Json, scored: &Scored<'_>) {
     let verdict = &scored.verdict;
-    json.raw(r#"{"decision_id":"#);
+    json.raw(r#"{"decision_id":""#);
     json.plain(scored.id.encode(&mut [0; 36]));
-    json.raw(r#","action":"#);
+    json.raw(r#"","action":""#);
     json.plain(verdict.action.as_str());
-    json.raw(r#","demand_mfa":"#);
-    json.boolean(verdict.action.demands_mfa());
-    json.raw(r#","remembered_browser":"#);
+    json.raw(match verdict.action.demands_mfa() {
+        true => r#"","demand_mfa":true,"remembered_browser":""#,
+        false => r#"","demand_mfa":false,"remembered_browser":""#,
+    });
     json.plain(verdict.remembered_browser.as_str());
+    json.raw("\"");
 }
 
 fn risk_assessment(json: &mut Json, scored: &Scored<'_>) {
-    json.raw(r#","risk_assessment":{"version":"1","confidence":"#);
+    json.raw(r#","risk_assessment":{"version":"1","confidence":""#);
     json.plain(scored.verdict.confidence.as_str());
-    json.raw(r#","assessments":"#);
-    for (signal, separator) in Signal::ALL.into_iter().zip(["{", ",", ",", ",", ",", ",", ","]) {
-        json.raw(separator);
+    json.raw(r#"","assessments":{"#);
+    let mut opening = "\"";
+    for signal in Signal::ALL {
+        json.raw(opening);
         json.plain(signal.as_str());
-        json.raw(":");
-        assessment(json, scored.assessments.of(signal), scored.context.address.text);
+        let is_brace_last = assessment(json, scored.assessments.of(signal), scored.context.address.text);
+        opening = if is_brace_last { "},\"" } else { "\"},\"" };
     }
-    json.raw("}}");
+    // Closes what the opening of a further one would close, and all around it.
+    json.raw(if opening.starts_with('"') { "\"}}}" } else { "}}}" });
 }
 
-fn assessment(json: &mut Json, assessment: &Assessment, ip: &str) {
-    json.raw(r#"{"confidence":"#);
-    json.plain(assessment.confidence.as_str());
-    json.raw(r#","code":"#);
+/// All but what closes it; whether details, and so a brace, were the last of it, and not the code.
+fn assessment(json: &mut Json, assessment: &Assessment, ip: &str) -> bool {
+    json.raw(match assessment.confidence {
+        Confidence::High => r#"":{"confidence":"high","code":""#,
+        Confidence::Medium => r#"":{"confidence":"medium","code":""#,
+        Confidence::Low => r#"":{"confidence":"low","code":""#,
+        Confidence::Neutral => r#"":{"confidence":"neutral","code":""#,
+    });
     json.plain(assessment.code.as_str());
+    if matches!(assessment.details, Details::None) {
+        return false;
+    }
     details(json, &assessment.details, ip);
-    json.raw("}");
+    true
 }
 
 fn details(json: &mut Json, details: &Details, ip: &str) {
-    let leg = |leg: &Leg| match leg {
-        Leg::Known => "known",
-        Leg::Unknown => "unknown",
-    };
     match details {
         Details::None => return,
         Details::Legs { device, useragent } => {
-            json.raw(r#","details":{"device":"#);
-            json.plain(leg(device));
-            json.raw(r#","useragent":"#);
-            json.plain(leg(useragent));
+            return json.raw(match (device, useragent) {
+                (Leg::Known, Leg::Known) => r#"","details":{"device":"known","useragent":"known"}"#,
+                (Leg::Known, Leg::Unknown) => r#"","details":{"device":"known","useragent":"unknown"}"#,
+                (Leg::Unknown, Leg::Known) => r#"","details":{"device":"unknown","useragent":"known"}"#,
+                (Leg::Unknown, Leg::Unknown) => r#"","details":{"device":"unknown","useragent":"unknown"}"#,
+            });
         }
-        Details::CopiedDevice => json.raw(r#","details":{"device":"copied""#),
+        Details::CopiedDevice => json.raw(r#"","details":{"device":"copied""#),
         Details::Listed { matches, source, category } => {
             listed(json, ip, &matches.to_string(), source);
-            json.raw(r#","category":"#);
+            json.raw(r#","category":""#);
             json.plain(category.as_str());
+            json.raw("\"");
         }
         Details::Allowed { matches } => listed(json, ip, matches, "signals.untrusted_ip.allow"),
         Details::Automated { bot_score, verified_bot } => {
-            json.raw(r#","details":{"verified_bot":"#);
+            json.raw(r#"","details":{"verified_bot":"#);
             json.boolean(*verified_bot);
             if let Some(score) = bot_score {
                 json.raw(r#","bot_score":"#);
@@ -108,25 +121,26 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
             }
         }
         Details::Stale { source } => {
-            json.raw(r#","details":{"source":"#);
+            json.raw(r#"","details":{"source":"#);
             json.text(source);
         }
         Details::Phone(number) => {
-            json.raw(r#","details":{"lineType":"#);
+            json.raw(r#"","details":{"lineType":""#);
             json.plain(number.line.as_str());
-            json.raw(r#","isValid":"#);
+            json.raw(r#"","isValid":"#);
             json.boolean(number.is_valid);
             json.raw(r#","countryCode":"#);
             json.integer(i64::from(number.country_code));
-            json.raw(r#","number":"#);
+            json.raw(r#","number":""#);
             json.plain(&number.e164);
+            json.raw("\"");
         }
     }
     json.raw("}");
 }
 
 fn listed(json: &mut Json, ip: &str, matches: &str, source: &str) {
-    json.raw(r#","details":{"ip":"#);
+    json.raw(r#"","details":{"ip":"#);
     json.text(ip);
     json.raw(r#","matches":"#);
     json.text(matches);
@@ -150,12 +164,11 @@ fn evidence(json: &mut Json, scored: &Scored<'_>) {
     json.raw("}");
     // At `country`, travel is judged between countries only.
     if let Location::Known(place) = &scored.context.location {
-        json.raw(r#","location":{"resolution":"#);
-        json.plain(match place.grain {
-            Grain::Country => "country",
-            Grain::City => "city",
+        json.raw(match place.grain {
+            Grain::Country => r#","location":{"resolution":"country""#,
+            Grain::City => r#","location":{"resolution":"city""#,
         });
-        country(json, r#","country":"#, place.country);
+        country(json, r#","country":""#, place.country);
         json.raw("}");
     }
     if let Some(evidence) = &scored.assessments.travel {
@@ -175,11 +188,12 @@ fn travel(json: &mut Json, travel: &Travel) {
     json.thousandths(travel.speed.value());
     json.raw(r#","speed_kmph_max":"#);
     json.thousandths(travel.speed_max.value());
-    json.raw(r#","from":{"time":"#);
+    json.raw(r#","from":{"time":""#);
     json.plain(travel.from_time.encode(&mut [0; 24]));
-    country(json, r#","country":"#, travel.from_country);
+    json.raw("\"");
+    country(json, r#","country":""#, travel.from_country);
     json.raw(r#"},"to":{"#);
-    country(json, r#""country":"#, travel.to_country);
+    country(json, r#""country":""#, travel.to_country);
     json.raw("}}");
 }
 
@@ -187,53 +201,62 @@ fn country(json: &mut Json, name: &'static str, country: Option<CountryCode>) {
     if let Some(country) = country {
         json.raw(name);
         json.plain(country.as_str());
+        json.raw("\"");
     }
 }
 
 fn reasons(json: &mut Json, scored: &Scored<'_>) {
-    json.raw(r#","reasons":["#);
-    for (number, reason) in scored.verdict.reasons.iter().enumerate() {
-        json.raw(if number == 0 { r#"{"code":"# } else { r#",{"code":"# });
+    let mut opening = r#","reasons":[{"code":""#;
+    for reason in &scored.verdict.reasons {
+        json.raw(opening);
         json.plain(reason.code);
-        json.raw(r#","text":"#);
         match &reason.text {
-            Cow::Borrowed(ours) => json.plain(ours),
+            Cow::Borrowed(ours) => {
+                json.raw(r#"","text":""#);
+                json.plain(ours);
+                json.raw("\"");
+            }
             // It may name a list or an address.
-            Cow::Owned(made) => json.text(made),
+            Cow::Owned(made) => {
+                json.raw(r#"","text":"#);
+                json.text(made);
+            }
         }
-        json.raw("}");
+        opening = r#"},{"code":""#;
     }
-    json.raw("]");
+    // There is at least one.
+    json.raw("}]");
 }
 
 /// Present when a factor is demanded.
 fn mfa(json: &mut Json, scored: &Scored<'_>) {
     let Some(next) = scored.verdict.next else { return };
     json.raw(r#","mfa":{"factors":["#);
-    for (number, factor) in scored.verdict.offered.iter().enumerate() {
-        json.raw(if number == 0 { "" } else { "," });
+    let mut opening = "\"";
+    for factor in scored.verdict.offered.iter() {
+        json.raw(opening);
         json.plain(factor.as_str());
+        json.raw("\"");
+        opening = ",\"";
     }
-    json.raw(r#"],"strength":"#);
+    json.raw(r#"],"strength":""#);
     json.plain(scored.verdict.strength.as_str());
-    json.raw(r#","next":"#);
+    json.raw(r#"","next":""#);
     json.plain(next.as_str());
-    json.raw("}");
+    json.raw("\"}");
 }
 
 fn device(json: &mut Json, scored: &Scored<'_>) {
-    json.raw(r#","device":{"presented":"#);
-    json.plain(match scored.presented {
-        Presented::Absent => "absent",
-        Presented::Good => "good",
-        Presented::Bad => "bad",
-        Presented::Copied => "copied",
+    json.raw(match scored.presented {
+        Presented::Absent => r#","device":{"presented":"absent","token":""#,
+        Presented::Good => r#","device":{"presented":"good","token":""#,
+        Presented::Bad => r#","device":{"presented":"bad","token":""#,
+        Presented::Copied => r#","device":{"presented":"copied","token":""#,
     });
-    json.raw(r#","token":"#);
     let cookie = scored.cookie.as_str();
     json.plain(cookie);
-    json.raw(r#","set_cookie":"__Host-askance_device="#);
-    json.inside(cookie);
+    json.raw(r#"","set_cookie":"__Host-askance_device="#);
+    json.plain(cookie);
     // A year, which is as long as a device can be known.
     json.raw(r#"; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax"}"#);
 }

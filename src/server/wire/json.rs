@@ -13,19 +13,15 @@ impl Json {
     }
 
     /// Punctuation and names.
+    #[inline]
     pub(super) fn raw(&mut self, literal: &'static str) {
         self.out.extend_from_slice(literal.as_bytes());
     }
 
-    /// A text in quotes that is known to hold nothing to escape: a word of ours, an id, an address, a time.
+    /// Text without its quotes, which the literals around it hold, and which is known to hold nothing to escape: a word of
+    /// ours, an id, an address, a time.
+    #[inline]
     pub(super) fn plain(&mut self, text: &str) {
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
-    }
-
-    /// A piece of a text in quotes, which is known to hold nothing to escape.
-    pub(super) fn inside(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
@@ -35,7 +31,9 @@ impl Json {
             // Into memory: this cannot fail.
             serde_json::to_writer(&mut self.out, text).unwrap_or_default();
         } else {
+            self.raw("\"");
             self.plain(text);
+            self.raw("\"");
         }
     }
 
@@ -44,24 +42,40 @@ impl Json {
     }
 
     pub(super) fn integer(&mut self, value: i64) {
-        serde_json::to_writer(&mut self.out, &value).unwrap_or_default();
+        if value < 0 {
+            self.raw("-");
+        }
+        self.digits(value.unsigned_abs(), 1);
     }
 
     /// A finite number with three digits behind the point; what is not finite is no number of ours and becomes null.
     pub(super) fn thousandths(&mut self, value: f64) {
-        if value.abs() < 1e12 {
-            #[expect(clippy::cast_possible_truncation, reason = "below 1e15")]
-            let scaled = (value * 1000.0).round() as i64;
-            if scaled < 0 {
-                self.out.push(b'-');
-            }
-            let (whole, fraction) = (scaled.abs() / 1000, scaled.abs() % 1000);
-            self.integer(whole);
-            let digit = |value: i64| b'0' + u8::try_from(value % 10).unwrap_or(0);
-            self.out.extend_from_slice(&[b'.', digit(fraction / 100), digit(fraction / 10), digit(fraction)]);
-        } else {
+        if value.abs() >= 1e12 || value.is_nan() {
             serde_json::to_writer(&mut self.out, &value).unwrap_or_default();
+            return;
         }
+        #[expect(clippy::cast_possible_truncation, reason = "below 1e15")]
+        let scaled = (value * 1000.0).round() as i64;
+        if scaled < 0 {
+            self.raw("-");
+        }
+        let scaled = scaled.unsigned_abs();
+        self.digits(scaled / 1000, 1);
+        self.raw(".");
+        self.digits(scaled % 1000, 3);
+    }
+
+    /// Decimal digits, at least so many.
+    fn digits(&mut self, mut value: u64, at_least: usize) {
+        let mut digits = [b'0'; 20];
+        let mut first = digits.len();
+        while value > 0 || first > digits.len() - at_least {
+            first -= 1;
+            // One digit: the conversion keeps it.
+            digits[first] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+            value /= 10;
+        }
+        self.out.extend_from_slice(&digits[first..]);
     }
 }
 
@@ -93,5 +107,8 @@ mod tests {
     fn odd_numbers() {
         assert_eq!(written(|json| json.thousandths(f64::NAN)).ok(), Some(serde_json::Value::Null));
         assert_eq!(written(|json| json.thousandths(-0.25)).ok(), Some((-0.25).into()));
+        for number in [0, 7, 10, -1, i64::MAX, i64::MIN] {
+            assert_eq!(written(|json| json.integer(number)).ok(), Some(number.into()));
+        }
     }
 }

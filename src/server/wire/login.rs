@@ -4,11 +4,13 @@ use super::super::error::Failure;
 use super::{AnyText, Attributes, Groups, Object, ShortText, Text, Word};
 use crate::bounded::Bounded;
 use crate::clock::Timestamp;
-use crate::event::{ClientHints, ClientIp, Edge, Factor, FirstFactor, Flow, GivenLocation, LoginEvent, User};
+use crate::event::{ClientHints, ClientIp, Edge, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use crate::memory::decisions::LoginResult;
 use crate::units::{Coordinates, CountryCode, Kilometres};
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// The body. Members that are not known are refused, so that a typo never weakens a decision.
 #[derive(Debug, Deserialize)]
@@ -50,7 +52,7 @@ struct UserBody<'a> {
     email_verified: Option<bool>,
     phone_number: Option<AnyText<'a>>,
     phone_region: Option<AnyText<'a>>,
-    enrolled_factors: Option<Vec<Word<Factor>>>,
+    enrolled_factors: Option<Factors>,
     created_at: Option<AnyText<'a>>,
     phone_changed_at: Option<AnyText<'a>>,
     email_changed_at: Option<AnyText<'a>>,
@@ -95,6 +97,32 @@ struct LocationBody<'a> {
     longitude: Option<&'a RawValue>,
     accuracy_radius_km: Option<&'a RawValue>,
     country: Option<&'a RawValue>,
+}
+
+/// A set that is written as an array.
+#[derive(Debug)]
+struct Factors(FactorSet);
+
+impl<'de> Deserialize<'de> for Factors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Factors;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of factors")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Factors, A::Error> {
+                let mut set = FactorSet::EMPTY;
+                while let Some(Word(factor)) = entries.next_element()? {
+                    set = set.with(factor);
+                }
+                Ok(Factors(set))
+            }
+        }
+        deserializer.deserialize_seq(Entries)
+    }
 }
 
 /// What the caller of a request is trusted with, and when it came.
@@ -177,7 +205,7 @@ impl<'a> UserBody<'a> {
             email_verified: self.email_verified,
             phone_number: self.phone_number.map(|text| text.0),
             phone_region,
-            enrolled: self.enrolled_factors.unwrap_or_default().into_iter().map(|factor| factor.0).collect(),
+            enrolled: self.enrolled_factors.map_or(FactorSet::EMPTY, |factors| factors.0),
             created_at: time("user.created_at", self.created_at)?,
             phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,
             email_changed_at: time("user.email_changed_at", self.email_changed_at)?,
