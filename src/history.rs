@@ -8,11 +8,13 @@ mod lesson;
 mod reports;
 mod row;
 mod token;
+mod view;
 
 pub use lesson::{Lesson, Login, Proof};
-pub use reports::Traces;
+pub use reports::{Subject, Traces};
 pub use row::RowError;
 pub use token::TokenStanding;
+pub use view::{Held, HeldDevice, HeldNetwork, HeldToken, Used};
 
 use crate::clock::{DAY_MS, Timestamp};
 use crate::context::Place;
@@ -36,10 +38,12 @@ pub const COUNTRIES_MAX: usize = 16;
 pub const PLACES_MAX: usize = 3;
 /// Logins within this distance, in km, are at one place (signals.md).
 const ONE_PLACE_KM: f64 = 20.0;
+/// First uses are kept to 256 s, which takes three bytes of a row.
+const FIRST_STEP_S: u32 = 256;
 /// A version may go back by one major, for staged roll-outs and roll-backs, and is still the same agent (signals.md).
 const MAJORS_BACK_MAX: u16 = 1;
 
-/// What is remembered of one user. About 1 kB on the stack; in memory it is a row of some 150 bytes.
+/// What is remembered of one user. About 1.3 kB on the stack; in memory it is a row of some 150 bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserHistory {
     last_login_s: u32,
@@ -66,6 +70,10 @@ struct Usage {
 struct KnownDevice {
     tag: DeviceTag,
     usage: Usage,
+    /// To [`FIRST_STEP_S`]: it is told to people only.
+    first_s: u32,
+    /// That of its last use; `None` once no agent of that family is kept.
+    family: Option<AgentFamily>,
     /// The last token accepted of it; generation 0 where it has none.
     accepted: Accepted,
 }
@@ -183,34 +191,37 @@ impl UserHistory {
         if login.proof.is_factor() {
             self.factor_passed_s = self.factor_passed_s.max(now_s);
         }
+        let family = login.agent.map(|agent| agent.family);
+        let mut evicts = false;
         for tag in login.device.into_iter().chain(login.token.map(|token| token.device)) {
             match self.devices.iter_mut().find(|known| known.tag == tag) {
-                Some(known) => known.usage.add(now_s),
-                None => {
-                    let accepted = Accepted::default();
-                    insert(&mut self.devices, KnownDevice { tag, usage: Usage::at(now_s), accepted });
-                }
+                Some(known) => known.add(now_s, family),
+                None => evicts |= insert(&mut self.devices, KnownDevice::new(tag, now_s, family)),
             }
         }
         if let Some(token) = login.token {
             self.accept(token, now_s);
         }
         if let Some(agent) = login.agent {
-            self.record_agent(agent, now_s);
+            evicts |= self.record_agent(agent, now_s);
         }
         if let Some(tag) = login.network {
             // A network that changes hands is known in either system.
             let day_s = now_s - now_s % Usage::DAY_S;
             match self.networks.iter_mut().find(|known| known.tag == tag && known.asn == login.asn) {
                 Some(known) => known.usage.add(day_s),
-                None => insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(day_s) }),
+                None => {
+                    insert(&mut self.networks, KnownNetwork { tag, asn: login.asn, usage: Usage::at(day_s) });
+                }
             }
         }
         // An anonymiser's country is its user's only when a factor told who that is.
         if let Some(code) = login.country.filter(|_| !login.is_anonymous || login.proof.is_factor()) {
             match self.countries.iter_mut().find(|known| known.code == code) {
                 Some(known) => known.usage.add(now_s),
-                None => insert(&mut self.countries, KnownCountry { code, usage: Usage::at(now_s) }),
+                None => {
+                    insert(&mut self.countries, KnownCountry { code, usage: Usage::at(now_s) });
+                }
             }
         }
         if let Some(place) = login.place {
@@ -225,11 +236,25 @@ impl UserHistory {
                 self.place_confirmed_s = self.place_confirmed_s.max(now_s);
             }
         }
+        if evicts {
+            self.untie();
+        }
+    }
+
+    /// What is forgotten is named by nothing that stays: a row names devices and agents by where they stand in it.
+    fn untie(&mut self) {
+        let Self { devices, agents, places, .. } = self;
+        for device in devices.iter_mut() {
+            device.family = device.family.filter(|family| agents.iter().any(|known| known.agent.family == *family));
+        }
+        for place in places {
+            place.device = place.device.filter(|tag| devices.iter().any(|known| known.tag == *tag));
+        }
     }
 
     /// An update moves its line of versions on; a version that goes back too far begins a line of its own. What is told
-    /// late, an older version before a newer one, changes no line.
-    fn record_agent(&mut self, agent: Agent, now_s: u32) {
+    /// late, an older version before a newer one, changes no line. Gives whether another had to go.
+    fn record_agent(&mut self, agent: Agent, now_s: u32) -> bool {
         let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.is_of_line(agent));
         let passed = of_family()
             .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s > now_s)
@@ -241,6 +266,7 @@ impl UserHistory {
                 let known = &mut self.agents[line];
                 known.agent.major = known.agent.major.max(agent.major);
                 known.usage.add(now_s);
+                false
             }
             None => insert(&mut self.agents, KnownAgent { agent, usage: Usage::at(now_s) }),
         }
@@ -266,6 +292,27 @@ impl UserHistory {
 /// Whether two points are one place.
 fn is_one_place(a: Coordinates, b: Coordinates) -> bool {
     great_circle(a, b).value() <= ONE_PLACE_KM
+}
+
+impl KnownDevice {
+    fn new(tag: DeviceTag, now_s: u32, family: Option<AgentFamily>) -> Self {
+        Self { tag, usage: Usage::at(now_s), first_s: Self::first_s(now_s), family, accepted: Accepted::default() }
+    }
+
+    /// Adds a use, in whatever order uses arrive. Of two in one second, one with a family counts, then the one whose
+    /// family is the higher number.
+    fn add(&mut self, now_s: u32, family: Option<AgentFamily>) {
+        let bits = |family: Option<AgentFamily>| family.map(AgentFamily::to_bits);
+        if (now_s, bits(family)) > (self.usage.last_s, bits(self.family)) {
+            self.family = family;
+        }
+        self.first_s = self.first_s.min(Self::first_s(now_s));
+        self.usage.add(now_s);
+    }
+
+    fn first_s(now_s: u32) -> u32 {
+        now_s - now_s % FIRST_STEP_S
+    }
 }
 
 impl KnownAgent {
@@ -309,43 +356,43 @@ impl Usage {
 }
 
 /// Something with a usage, of which a user's share holds only so many.
-trait Used {
+trait Counted {
     fn usage(&self) -> Usage;
 }
 
-impl Used for KnownDevice {
+impl Counted for KnownDevice {
     fn usage(&self) -> Usage {
         self.usage
     }
 }
 
-impl Used for KnownAgent {
+impl Counted for KnownAgent {
     fn usage(&self) -> Usage {
         self.usage
     }
 }
 
-impl Used for KnownNetwork {
+impl Counted for KnownNetwork {
     fn usage(&self) -> Usage {
         self.usage
     }
 }
 
-impl Used for KnownCountry {
+impl Counted for KnownCountry {
     fn usage(&self) -> Usage {
         self.usage
     }
 }
 
 /// Puts a new entry in, for the one used on the fewest days where there is no room, the oldest of those: a flood of
-/// logins within a day cannot flush old habits.
-fn insert<T: Used, const MAX: usize>(entries: &mut ArrayVec<T, MAX>, entry: T) {
-    if let Err(full) = entries.try_push(entry) {
-        let rank = |known: &T| (known.usage().days.count_ones(), known.usage().last_s);
-        if let Some(victim) = entries.iter_mut().min_by_key(|known| rank(known)) {
-            *victim = full.element();
-        }
+/// logins within a day cannot flush old habits. Gives whether one had to go.
+fn insert<T: Counted, const MAX: usize>(entries: &mut ArrayVec<T, MAX>, entry: T) -> bool {
+    let Err(full) = entries.try_push(entry) else { return false };
+    let rank = |known: &T| (known.usage().days.count_ones(), known.usage().last_s);
+    if let Some(victim) = entries.iter_mut().min_by_key(|known| rank(known)) {
+        *victim = full.element();
     }
+    true
 }
 
 #[cfg(test)]

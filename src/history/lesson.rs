@@ -36,6 +36,25 @@ pub struct Login {
     pub proof: Proof,
 }
 
+impl Login {
+    /// By an id, and by a token.
+    pub(super) fn devices(&self) -> [Option<DeviceTag>; 2] {
+        [self.device, self.token.map(|token| token.device)]
+    }
+
+    /// Whether it came from this device.
+    #[must_use]
+    pub fn is_on(&self, device: DeviceTag) -> bool {
+        self.devices().contains(&Some(device))
+    }
+
+    /// The same, as it teaches of no device.
+    #[must_use]
+    pub fn without_device(self) -> Self {
+        Self { device: None, token: None, ..self }
+    }
+}
+
 #[cfg(test)]
 impl Login {
     /// A login of which nothing is known but when it was.

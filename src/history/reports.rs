@@ -28,11 +28,16 @@ pub(super) struct Mark {
     pub(super) marked_s: u32,
 }
 
+/// What was labelled fraud.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Subject {
+pub enum Subject {
+    /// A device.
     Device(DeviceTag),
+    /// An exact address.
     Address(AddressTag),
+    /// A place.
     Spot(Coordinates),
+    /// A country, where no more is known of the place.
     Country(CountryCode),
 }
 
@@ -107,12 +112,6 @@ impl UserHistory {
         {
             *oldest = full.element();
         }
-    }
-}
-
-impl Login {
-    fn devices(&self) -> [Option<DeviceTag>; 2] {
-        [self.device, self.token.map(|token| token.device)]
     }
 }
 

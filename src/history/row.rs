@@ -2,31 +2,35 @@
 //!
 //! ```text
 //! version u8 | last_login_s place_confirmed_s factor_passed_s unfinished_s fraud_labelled_s u32
-//! devices agents networks countries places marks u8 | entries
-//! device  24: tag u64, usage, generation u32, since_s u32, origin u16      usage: last_s u32, days u16
-//! agent   12: family u32, major u16, usage      country 8: code [u8; 2], usage
+//! devices | agents << 4, networks | places << 5, countries | marks << 5 u8 | entries
+//! device  27: tag u64, usage, generation u24, since_s u32, origin u16, first_s / 256 u24, agent u8
+//! agent   12: family u32, major u16, usage      usage: last_s u32, days u16      country 8: code [u8; 2], usage
 //! network 12: tag u32, asn u32, last_day u16, days u16
-//! place   35: time_s u32, latitude i32, longitude i32 (1e-7 °), radius_m u32, grain u8, country [u8; 2],
-//!             network u32, asn u32, device u64
+//! place   27: time_s u32, latitude i32, longitude i32 (1e-7 °), radius_m u32, device | is city << 7 u8, country [u8; 2],
+//!             network u32, asn u32
 //! mark    13: kind u8, subject [u8; 8], marked_s u32
 //! ```
+//! A device names its agent, and a place its device, by where they stand among theirs, counted from 1; 0 is none.
 //! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
 
 use super::reports::{MARKS_MAX, Mark, Subject};
-use super::token::Accepted;
+use super::token::{Accepted, GENERATION_MAX};
 use super::{
-    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, KnownAgent, KnownCountry, KnownDevice, KnownNetwork,
-    NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
+    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, FIRST_STEP_S, KnownAgent, KnownCountry, KnownDevice,
+    KnownNetwork, NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
 };
 use crate::context::{Grain, Place};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
 use crate::units::{Coordinates, CountryCode, Kilometres};
+use arrayvec::ArrayVec;
 use std::fmt;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
 const METRES_PER_KM: f64 = 1000.0;
+/// Beside the number of a place's device: a city row said where it is.
+const CITY: u8 = 0x80;
 
 /// A row that is none: cut short, too long, of another version, or holding what cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +53,17 @@ impl UserHistory {
         out.extend(times_s.into_iter().flat_map(u32::to_le_bytes));
         let (devices, agents, networks) = (self.devices.len(), self.agents.len(), self.networks.len());
         let (countries, places, marks) = (self.countries.len(), self.places.len(), self.marks.len());
-        out.extend([devices, agents, networks, countries, places, marks].map(short));
+        out.extend([devices | agents << 4, networks | places << 5, countries | marks << 5].map(short));
         for device in &self.devices {
             out.extend_from_slice(&device.tag.0.to_le_bytes());
             write_usage(out, device.usage);
             let Accepted { generation, since_s, origin } = device.accepted;
-            out.extend_from_slice(&generation.to_le_bytes());
+            write_u24(out, generation.min(GENERATION_MAX));
             out.extend_from_slice(&since_s.to_le_bytes());
             out.extend_from_slice(&origin.to_le_bytes());
+            write_u24(out, device.first_s / FIRST_STEP_S);
+            let of_family = |known: &KnownAgent| Some(known.agent.family) == device.family;
+            out.push(number(self.agents.iter().position(of_family)));
         }
         for known in &self.agents {
             out.extend_from_slice(&known.agent.family.to_bits().to_le_bytes());
@@ -74,7 +81,8 @@ impl UserHistory {
             write_usage(out, country.usage);
         }
         for place in &self.places {
-            write_place(out, place);
+            let device = self.devices.iter().position(|known| Some(known.tag) == place.device);
+            write_place(out, place, number(device));
         }
         for mark in &self.marks {
             write_mark(out, mark);
@@ -99,22 +107,30 @@ impl UserHistory {
             fraud_labelled_s: reader.u32()?,
             ..Self::default()
         };
-        let counts = reader.take::<6>()?.map(usize::from);
+        let [a, b, c] = reader.take()?;
+        let counts = [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from);
         let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
         if counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
             return Err(RowError);
         }
         let [devices, agents, networks, countries, places, marks] = counts;
+        let mut agent_of_device = ArrayVec::<u8, DEVICES_MAX>::new();
         for _ in 0..devices {
             history.devices.push(KnownDevice {
                 tag: DeviceTag(reader.u64()?),
                 usage: reader.usage()?,
-                accepted: Accepted { generation: reader.u32()?, since_s: reader.u32()?, origin: reader.u16()? },
+                accepted: Accepted { generation: reader.u24()?, since_s: reader.u32()?, origin: reader.u16()? },
+                first_s: reader.u24()? * FIRST_STEP_S,
+                family: None,
             });
+            agent_of_device.push(reader.u8()?);
         }
         for _ in 0..agents {
             let agent = Agent { family: AgentFamily::from_bits(reader.u32()?), major: reader.u16()? };
             history.agents.push(KnownAgent { agent, usage: reader.usage()? });
+        }
+        for (device, number) in history.devices.iter_mut().zip(agent_of_device) {
+            device.family = numbered(&history.agents, number)?.map(|known| known.agent.family);
         }
         for _ in 0..networks {
             let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
@@ -126,7 +142,8 @@ impl UserHistory {
             history.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
         }
         for _ in 0..places {
-            history.places.push(reader.place()?);
+            let place = reader.place(&history.devices)?;
+            history.places.push(place);
         }
         for _ in 0..marks {
             history.marks.push(reader.mark()?);
@@ -141,9 +158,26 @@ impl UserHistory {
     }
 }
 
-/// Lengths are bounded by constants far below 256.
-fn short(length: usize) -> u8 {
-    u8::try_from(length).unwrap_or(u8::MAX)
+/// Counts are bounded by constants that fit their bits.
+fn short(counts: usize) -> u8 {
+    u8::try_from(counts).unwrap_or(u8::MAX)
+}
+
+/// Where an entry stands, counted from 1; 0 is none.
+fn number(position: Option<usize>) -> u8 {
+    position.map_or(0, |position| short(position + 1))
+}
+
+fn numbered<T>(entries: &[T], number: u8) -> Result<Option<&T>, RowError> {
+    match usize::from(number).checked_sub(1) {
+        None => Ok(None),
+        Some(position) => entries.get(position).map(Some).ok_or(RowError),
+    }
+}
+
+fn write_u24(out: &mut Vec<u8>, value: u32) {
+    let [a, b, c, _] = value.to_le_bytes();
+    out.extend_from_slice(&[a, b, c]);
 }
 
 /// Days since 1970: 16 bits of them reach to 2149.
@@ -160,20 +194,19 @@ fn write_usage(out: &mut Vec<u8>, usage: Usage) {
     out.extend_from_slice(&usage.days.to_le_bytes());
 }
 
-fn write_place(out: &mut Vec<u8>, visit: &ValidPlace) {
+fn write_place(out: &mut Vec<u8>, visit: &ValidPlace, device: u8) {
     let Place { at, radius, grain, country } = visit.place;
     out.extend_from_slice(&visit.time_s.to_le_bytes());
     out.extend_from_slice(&units(at.latitude()).to_le_bytes());
     out.extend_from_slice(&units(at.longitude()).to_le_bytes());
     out.extend_from_slice(&metres(radius).to_le_bytes());
     out.push(match grain {
-        Grain::Country => 0,
-        Grain::City => 1,
+        Grain::Country => device,
+        Grain::City => device | CITY,
     });
     out.extend_from_slice(&country.map_or([0, 0], CountryCode::to_bytes));
     out.extend_from_slice(&visit.network.map_or(0, |tag| tag.0).to_le_bytes());
     out.extend_from_slice(&visit.asn.unwrap_or(0).to_le_bytes());
-    out.extend_from_slice(&visit.device.map_or(0, |tag| tag.0).to_le_bytes());
 }
 
 fn write_mark(out: &mut Vec<u8>, mark: &Mark) {
@@ -226,6 +259,10 @@ impl Reader<'_> {
         self.take().map(u16::from_le_bytes)
     }
 
+    fn u24(&mut self) -> Result<u32, RowError> {
+        self.take().map(|[a, b, c]| u32::from_le_bytes([a, b, c, 0]))
+    }
+
     fn u32(&mut self) -> Result<u32, RowError> {
         self.take().map(u32::from_le_bytes)
     }
@@ -265,22 +302,20 @@ impl Reader<'_> {
         Ok(Mark { subject, marked_s: self.u32()? })
     }
 
-    fn place(&mut self) -> Result<ValidPlace, RowError> {
+    fn place(&mut self, devices: &[KnownDevice]) -> Result<ValidPlace, RowError> {
         let time_s = self.u32()?;
         let at = self.coordinates()?;
         let radius = Kilometres::new(f64::from(self.u32()?) / METRES_PER_KM).ok_or(RowError)?;
-        let grain = match self.u8()? {
-            0 => Grain::Country,
-            1 => Grain::City,
-            _ => return Err(RowError),
-        };
+        let number = self.u8()?;
+        let grain = if number & CITY == 0 { Grain::Country } else { Grain::City };
+        let device = numbered(devices, number & !CITY)?;
         let country = self.country()?;
         Ok(ValidPlace {
             time_s,
             place: Place { at, radius, grain, country },
             network: known(self.u32()?).map(NetworkTag),
             asn: known(self.u32()?),
-            device: Some(self.u64()?).filter(|tag| *tag != 0).map(DeviceTag),
+            device: device.map(|known| known.tag),
         })
     }
 }

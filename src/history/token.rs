@@ -25,6 +25,8 @@ pub(super) struct Accepted {
     pub(super) origin: u16,
 }
 
+/// A row has three bytes for it: a login a second for half a year, by one device. Beyond that a copy is no longer told.
+pub(super) const GENERATION_MAX: u32 = 0xFF_FFFF;
 /// **Source:** signals.md.
 const GRACE_MS: i64 = 60_000;
 
@@ -54,11 +56,14 @@ impl UserHistory {
             && token.generation > known.accepted.generation
         {
             let origin = token.origin.map_or(0, |origin| origin.0);
-            known.accepted = Accepted { generation: token.generation, since_s: now_s, origin };
+            known.accepted = Accepted { generation: token.generation.min(GENERATION_MAX), since_s: now_s, origin };
         }
     }
 
-    pub(super) fn forget_device(&mut self, device: DeviceTag) {
+    /// Forgets a device and the last token accepted of it; a later login with it is one from a new device. What was
+    /// labelled fraud stays marked.
+    pub fn forget_device(&mut self, device: DeviceTag) {
         self.devices.retain(|known| known.tag != device);
+        self.untie();
     }
 }
