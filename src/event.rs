@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+/// The tenant of whoever names none.
+pub const DEFAULT_TENANT: &str = "default";
+
 /// A login to be judged, or one of the past to be learnt from.
 #[derive(Debug, Clone)]
 pub struct LoginEvent<'a> {

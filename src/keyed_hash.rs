@@ -18,9 +18,30 @@ pub struct UserKey(pub u128);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeviceTag(pub u64);
 
+impl DeviceTag {
+    /// Parses 16 hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hex.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for DeviceTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// One network, a /24 or a /48, as one user sees it. 32 bits: 6e-9 for a false match among 24 networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NetworkTag(pub u32);
+
+impl fmt::Display for NetworkTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
 
 /// One exact address (an IPv6 one by its /64, which is one line's) as one user sees it: the tag of its network, and what
 /// tells it apart there.
@@ -36,6 +57,12 @@ impl AddressTag {
             IpAddr::V6(v6) => u64::from(v6.segments()[3]),
         };
         Self(u64::from(network.0) << 16 | host)
+    }
+}
+
+impl fmt::Display for AddressTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
     }
 }
 

@@ -2,6 +2,9 @@
 
 mod gather;
 mod teach;
+mod users;
+
+pub use users::{Extent, Remembered, Search, UserName};
 
 use crate::bounded::Bounded;
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +17,7 @@ use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
 use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
-use crate::memory::decisions::{ClientTag, DecisionId, Feedback, IdSource, Refusal, Report, Settlement};
+use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
 use crate::memory::{Memory, MemoryError, Record};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
@@ -128,7 +131,10 @@ impl<M: Memory> Pipeline<M> {
         let id = self.ids.decision(now);
         let is_copied = is_copied(&assessments);
         let at_once = teaches_at_once(&loaded, &assessments, &verdict);
-        let decision = decision(&loaded, client, &context, login(&context, issued, is_copied), at_once, &verdict, now);
+        let who = (context.user, Name::new(&event.tenant, &event.user.id));
+        let what = (login(&context, issued, is_copied), context.address.ip);
+        let given = Given::new(who, client, what, &assessments, &verdict);
+        let decision = decision(&loaded, &context, given, at_once, &verdict, now);
         if let Err(error) = self.memory.keep(id, decision, has_history).await {
             self.failed(&error);
         }
@@ -213,4 +219,4 @@ impl<M: Memory> Pipeline<M> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -37,8 +37,9 @@ pub struct Login {
 }
 
 impl Login {
-    /// By an id, and by a token.
-    pub(super) fn devices(&self) -> [Option<DeviceTag>; 2] {
+    /// Its devices: by an id, and by a token.
+    #[must_use]
+    pub fn devices(&self) -> [Option<DeviceTag>; 2] {
         [self.device, self.token.map(|token| token.device)]
     }
 

@@ -422,9 +422,8 @@ fn usual_login() -> impl Strategy<Value = Login> {
         login.token = None;
         login.network = login.network.map(|tag| NetworkTag(tag.0 % 24 + 1));
         // Lines of versions that go back are told apart by their order.
-        login.agent = login.agent.map(|agent| Agent { major: 1, ..agent }).filter(|_| login.time.unix_s() % 5 != 0);
-        // Of one second, too.
-        login.time = Timestamp::from_unix_s(login.time.unix_s() / 1000 * 1000);
+        let has_agent = login.time.unix_s() / 86_400 % 5 != 0;
+        login.agent = login.agent.filter(|_| has_agent).map(|agent| Agent { major: 1, ..agent });
         login
     })
 }

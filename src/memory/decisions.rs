@@ -1,15 +1,21 @@
 //! Decisions: what was said on a login, what its outcome or a label teaches, and who may tell them.
 
+mod given;
 mod ids;
+mod listing;
 mod tables;
+mod walk;
 
+pub use given::{Given, Name};
 pub use ids::{DecisionId, IdSource};
+pub(super) use listing::{DeviceForgetter, Eraser, Listing};
+pub use listing::{Listed, Page, Query};
 pub(super) use tables::Decisions;
+pub(super) use walk::{Visitor, Walk};
 
 use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet, FirstFactor};
 use crate::history::{Lesson, Login, Proof};
-use crate::keyed_hash::UserKey;
 use serde::Deserialize;
 
 /// Which client may report the outcome.
@@ -19,12 +25,8 @@ pub struct ClientTag(pub u64);
 /// A decision that waits for its outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
-    /// Whose login.
-    pub user: UserKey,
-    /// Who asked, and alone may tell the outcome.
-    pub client: ClientTag,
-    /// What the outcome will teach.
-    pub login: Login,
+    /// What was decided, of whom; its login is what the outcome will teach.
+    pub given: Given,
     /// How the first factor was given.
     pub first_factor: FirstFactor,
     /// The factors that were offered.
@@ -33,8 +35,10 @@ pub struct Pending {
     pub demanded: bool,
     /// What a success must prove in order to teach.
     pub teaches: Teaches,
-    /// When it is forgotten unless settled.
+    /// When it is too late for an outcome.
     pub expires: Timestamp,
+    /// The user's device was forgotten since: it does not become known again by this login.
+    pub forgets_device: bool,
 }
 
 /// What a success must prove in order to teach.
@@ -48,22 +52,24 @@ pub enum Teaches {
     WithPhishingResistantFactor,
 }
 
-/// What is kept of a decision that was settled: enough to answer whoever tells its outcome again, and to learn from a
-/// label.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What is kept of a decision that waits for nothing: enough to answer whoever tells its outcome again, to learn from a
+/// label, and to be listed.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
-    /// Whose login.
-    pub user: UserKey,
-    /// Who asked, and alone may tell the outcome.
-    pub client: ClientTag,
-    /// What became of it.
-    pub result: LoginResult,
-    /// The login.
-    pub login: Login,
+    /// What was decided, of whom.
+    pub given: Given,
+    /// What became of it; `None` where nobody told in time.
+    pub result: Option<LoginResult>,
+    /// The factor that was passed.
+    pub factor: Option<Factor>,
 }
 
 /// A decision as it is kept.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every login makes the large one, which is moved and not allocated"
+)]
 pub enum Decision {
     /// Its outcome is awaited.
     Pending(Box<Pending>),
@@ -126,6 +132,18 @@ pub enum LoginResult {
     Abandoned,
 }
 
+impl LoginResult {
+    /// The word that stands in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 /// Why an outcome is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -148,7 +166,7 @@ impl Pending {
     ///
     /// See [`Refusal`].
     pub fn settle(&self, report: Report) -> Result<Option<Lesson>, Refusal> {
-        if report.client != self.client {
+        if report.client != self.given.client {
             return Err(Refusal::OtherClient);
         }
         if report.result != LoginResult::Success {
@@ -167,35 +185,35 @@ impl Pending {
             Teaches::WithFactor => proof.is_factor(),
             Teaches::WithPhishingResistantFactor => resists_phishing,
         };
-        Ok(teaches.then_some(Lesson::Completed(Login { proof, ..self.login })))
+        let login = if self.forgets_device { self.given.login.without_device() } else { self.given.login };
+        Ok(teaches.then_some(Lesson::Completed(Login { proof, ..login })))
     }
 
     /// What it teaches that nothing more came.
     fn unfinished(&self) -> Option<Lesson> {
-        self.demanded.then_some(Lesson::Unfinished(self.login.time))
+        self.demanded.then_some(Lesson::Unfinished(self.given.login.time))
     }
 
-    fn settled(&self, result: LoginResult) -> Settled {
-        Settled { user: self.user, client: self.client, result, login: self.login }
+    fn into_settled(self, result: Option<LoginResult>, factor: Option<Factor>) -> Settled {
+        Settled { given: self.given, result, factor }
     }
 }
 
 impl Settled {
-    /// The same result again changes nothing; another one is refused.
-    fn again(self, report: Report) -> Result<(), Refusal> {
-        if report.client != self.client {
-            Err(Refusal::OtherClient)
-        } else if report.result != self.result {
-            Err(Refusal::AlreadySettled)
-        } else {
-            Ok(())
+    /// The same result again changes nothing; another one is refused, and one that comes too late is of no decision.
+    fn again(&self, report: Report) -> Settlement {
+        match self.result {
+            None => Settlement::Unknown,
+            Some(_) if report.client != self.given.client => Settlement::Refused(Refusal::OtherClient),
+            Some(result) if report.result != result => Settlement::Refused(Refusal::AlreadySettled),
+            Some(_) => Settlement::Taken,
         }
     }
 }
 
 impl Feedback {
     /// What the label teaches, said of this login.
-    fn teaches(self, of: &Settled, is_completed: bool, now: Timestamp) -> Result<Lesson, Refusal> {
+    fn teaches(self, of: &Given, is_completed: bool, now: Timestamp) -> Result<Lesson, Refusal> {
         if self.client != of.client && !self.by_operator {
             return Err(Refusal::OtherClient);
         }

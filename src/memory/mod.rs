@@ -9,8 +9,8 @@ pub mod volatile;
 use crate::bounded::Bounded;
 use crate::clock::Timestamp;
 use crate::history::{Lesson, RowError, UserHistory};
-use crate::keyed_hash::UserKey;
-use decisions::{Decision, DecisionId, Feedback, Report, Settlement};
+use crate::keyed_hash::{DeviceTag, UserKey};
+use decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
@@ -25,9 +25,10 @@ pub struct Settings {
     pub record: Record,
     /// Seconds for which a decision waits for its outcome.
     pub pending_ttl_s: Bounded<1, 86_400>,
-    /// Decisions that may wait at a time, about 250 bytes each.
+    /// Decisions that may wait at a time, about 360 bytes each.
     pub pending_max: Bounded<16, 10_000_000>,
-    /// Settled decisions that are kept, about 200 bytes each; a repeated outcome searches a sixteenth of them.
+    /// Decisions that wait no longer and are kept, about 280 bytes each; a repeated outcome searches a sixteenth of them,
+    /// a list all of them.
     pub decisions_max: Bounded<16, 1_000_000>,
     /// Users that are remembered, about 250 bytes each.
     pub users_max: Bounded<16, 1_000_000_000>,
@@ -113,6 +114,28 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         now: Timestamp,
         feedback: Feedback,
     ) -> impl Future<Output = Result<Settlement, MemoryError>> + Send;
+
+    /// Lists decisions, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Decisions cannot be had.
+    fn decisions(&self, query: &Query) -> impl Future<Output = Result<Page, MemoryError>> + Send;
+
+    /// Forgets everything about a user: history, labels, decisions. A login under way may leave what it brings by itself;
+    /// nothing of before comes back.
+    ///
+    /// # Errors
+    ///
+    /// Something may be left.
+    fn erase(&self, user: UserKey) -> impl Future<Output = Result<(), MemoryError>> + Send;
+
+    /// Forgets one device of a user, and sees to it that no login of before makes it known again.
+    ///
+    /// # Errors
+    ///
+    /// The device may be known still.
+    fn forget_device(&self, user: UserKey, device: DeviceTag) -> impl Future<Output = Result<(), MemoryError>> + Send;
 
     /// Forgets what has expired and what is over the bounds, and learns that demands were left unmet; called once a
     /// second, off the path of logins.

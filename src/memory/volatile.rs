@@ -2,11 +2,14 @@
 //!
 //! Owns the map of histories. Guards of the map stay in this file, and its functions await nothing.
 
-use super::decisions::{Decision, DecisionId, Decisions, Feedback, Report, Settlement};
+use super::decisions::{
+    Decision, DecisionId, Decisions, DeviceForgetter, Eraser, Feedback, Listing, Page, Query, Report, Settlement,
+    Visitor, Walk,
+};
 use super::{Counts, Memory, MemoryError, Settings};
 use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{DeviceTag, UserKey};
 use dashmap::DashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -60,6 +63,14 @@ impl Volatile {
 
     fn learn(&self, user: UserKey, lesson: &Lesson) -> Result<(), MemoryError> {
         self.judge(user, |_| ((), Some(*lesson)))
+    }
+
+    /// Other requests of this core are served between two pieces.
+    async fn walk(&self, visitor: &mut (impl Visitor + Send)) {
+        let mut walk = Walk::default();
+        while self.decisions.step(&mut walk, visitor) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The sweep makes room at `users_max`; between two sweeps an eighth more may come, and no more than that.
@@ -119,11 +130,31 @@ impl Memory for Volatile {
         self.decisions.label(id, now, feedback, |user, lesson| self.learn(user, lesson))
     }
 
+    async fn decisions(&self, query: &Query) -> Result<Page, MemoryError> {
+        let mut listing = Listing::new(query);
+        self.walk(&mut listing).await;
+        Ok(listing.page())
+    }
+
+    /// Decisions go before the row: an outcome that is taken meanwhile is learnt under its shard's lock, hence into a row
+    /// that is yet to go.
+    async fn erase(&self, user: UserKey) -> Result<(), MemoryError> {
+        self.walk(&mut Eraser(user)).await;
+        self.decisions.unlearn(user);
+        self.users.remove(&user);
+        Ok(())
+    }
+
+    async fn forget_device(&self, user: UserKey, device: DeviceTag) -> Result<(), MemoryError> {
+        self.walk(&mut DeviceForgetter(user, device)).await;
+        self.learn(user, &Lesson::Copied(device))
+    }
+
     fn sweep(&self, now: Timestamp) {
-        for (user, lesson) in self.decisions.sweep(now) {
+        self.decisions.sweep(now, |user, lesson| {
             // A damaged row is told by the next login, which it costs a factor.
-            let _damaged = self.learn(user, &lesson);
-        }
+            let _damaged = self.learn(user, lesson);
+        });
         self.forget_oldest();
     }
 

@@ -7,7 +7,7 @@ use crate::context::{Location, LoginContext, Place};
 use crate::device_token::TokenUse;
 use crate::history::{Lesson, Login, Proof, UserHistory};
 use crate::memory::Record;
-use crate::memory::decisions::{ClientTag, Decision, LoginResult, Pending, Settled, Teaches};
+use crate::memory::decisions::{Decision, Given, LoginResult, Pending, Settled, Teaches};
 use crate::signals::{Assessments, Code};
 use crate::units::Confidence;
 use crate::verdict::{Action, Strength, Verdict};
@@ -47,26 +47,22 @@ pub(super) fn lesson(
 /// What is kept of a verdict: for its outcome, or only that it was given.
 pub(super) fn decision(
     loaded: &Loaded,
-    client: ClientTag,
     context: &LoginContext<'_>,
-    login: Login,
+    given: Given,
     at_once: bool,
     verdict: &Verdict,
     now: Timestamp,
 ) -> Decision {
-    let user = context.user;
-    let settled = |result| Decision::Settled(Settled { user, client, result, login });
+    let settled = |given, result| Decision::Settled(Settled { given, result: Some(result), factor: None });
     match verdict.action {
-        Action::Deny => return settled(LoginResult::Failure),
-        Action::Allow if at_once => return settled(LoginResult::Success),
+        Action::Deny => return settled(given, LoginResult::Failure),
+        Action::Allow if at_once => return settled(given, LoginResult::Success),
         Action::Allow | Action::Challenge | Action::VerifyEmail => {}
     }
     let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
     let demanded = verdict.action.demands_mfa();
     Decision::Pending(Box::new(Pending {
-        user,
-        client,
-        login,
+        given,
         first_factor: context.first_factor,
         offered: verdict.offered,
         demanded,
@@ -76,6 +72,7 @@ pub(super) fn decision(
             (_, Confidence::Medium | Confidence::High | Confidence::Neutral) => Teaches::Always,
         },
         expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
+        forgets_device: false,
     }))
 }
 

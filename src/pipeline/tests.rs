@@ -4,8 +4,8 @@ use super::*;
 use crate::context::geoip;
 use crate::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLocation, User};
 use crate::history::UserHistory;
-use crate::keyed_hash::UserKey;
-use crate::memory::decisions::{Decision, LoginResult};
+use crate::keyed_hash::{DeviceTag, UserKey};
+use crate::memory::decisions::{Decision, LoginResult, Page, Query};
 use crate::memory::volatile::Volatile;
 use crate::memory::{Counts, Settings};
 use crate::signals::Code;
@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 #[derive(Debug)]
-struct Faulty {
+pub(crate) struct Faulty {
     memory: Volatile,
-    broken: AtomicBool,
+    pub(crate) broken: AtomicBool,
 }
 
 impl Faulty {
@@ -57,6 +57,21 @@ impl Memory for Faulty {
         self.memory.label(id, now, feedback).await
     }
 
+    async fn decisions(&self, query: &Query) -> Result<Page, MemoryError> {
+        self.check()?;
+        self.memory.decisions(query).await
+    }
+
+    async fn erase(&self, user: UserKey) -> Result<(), MemoryError> {
+        self.check()?;
+        self.memory.erase(user).await
+    }
+
+    async fn forget_device(&self, user: UserKey, device: DeviceTag) -> Result<(), MemoryError> {
+        self.check()?;
+        self.memory.forget_device(user, device).await
+    }
+
     fn sweep(&self, now: Timestamp) {
         self.memory.sweep(now);
     }
@@ -66,7 +81,7 @@ impl Memory for Faulty {
     }
 }
 
-fn pipeline() -> Option<Pipeline<Faulty>> {
+pub(crate) fn pipeline() -> Option<Pipeline<Faulty>> {
     let settings = Settings::default();
     let loaded = Loaded {
         signals: signals::Settings::default(),
@@ -82,7 +97,7 @@ fn pipeline() -> Option<Pipeline<Faulty>> {
     Some(Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new().ok()?), Clock))
 }
 
-fn now<F: Future>(future: F) -> F::Output {
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => unreachable!("this memory answers at once"),
@@ -139,6 +154,48 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     pipeline.memory().broken.store(false, Ordering::Relaxed);
     let again = now(pipeline.score(ClientTag(0), &usual, time));
     assert_eq!((again.verdict.action, again.assessments.new_device.code), (Action::Allow, Code::PartialMatch));
+}
+
+#[test]
+fn without_memory_nothing_is_told_of_users_and_nothing_forgotten() {
+    let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
+    let time = Timestamp::from_unix_s(1_790_000_000);
+    assert!(now(pipeline.import(&event(time), true, time)).is_ok());
+    pipeline.memory().broken.store(true, Ordering::Relaxed);
+    let alice = UserName { tenant: "default", id: "alice" };
+    let all = Search { tenant: "default", user_id: None, action: None, since: None, before: None, limit: 1 };
+    assert!(now(pipeline.remembered(alice, Extent::Open)).is_err());
+    assert!(now(pipeline.decisions(all)).is_err());
+    assert!(now(pipeline.erase(alice)).is_err());
+    assert!(now(pipeline.forget_device(alice, DeviceTag(1))).is_err());
+    assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 4"));
+    pipeline.memory().broken.store(false, Ordering::Relaxed);
+    let key = pipeline.key.user(alice.tenant, alice.id);
+    assert!(now(pipeline.memory().visit(key, |history| (history.is_some(), None))).is_ok_and(|known| known));
+}
+
+/// Between two pieces of the erasure, outcomes of the user's decisions arrive, which teach.
+#[test]
+fn logins_under_way_do_not_bring_an_erased_user_back() {
+    let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
+    let time = pipeline.clock.now();
+    assert!(now(pipeline.import(&event(time), true, time)).is_ok());
+    let risky = LoginEvent { ip: ClientIp::parse("999.1.1.1".into()), ..event(time) };
+    let waiting: Vec<DecisionId> = (0..200).map(|_| now(pipeline.score(ClientTag(0), &risky, time)).id).collect();
+    let success = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
+    let mut erase = pin!(pipeline.erase(UserName { tenant: "default", id: "alice" }));
+    let mut arriving = waiting.iter();
+    let mut taken = 0;
+    while erase.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        let settled = arriving.by_ref().take(3).map(|id| now(pipeline.settle(*id, success)));
+        taken += settled.filter(Result::is_ok).count();
+    }
+    assert!(taken > 0, "some came before their piece");
+    let key = pipeline.key.user("default", "alice");
+    assert!(now(pipeline.memory().visit(key, |history| (history.is_none(), None))).is_ok_and(|unknown| unknown));
+    for id in waiting {
+        assert!(matches!(now(pipeline.settle(id, success)), Err(SettleError::NotFound)));
+    }
 }
 
 fn rank(confidence: Confidence) -> u8 {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// A UUID of version 7 (RFC 9562): sorts by time, and 74 bits of it cannot be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DecisionId(pub(super) u128);
 
 impl DecisionId {
@@ -15,6 +15,13 @@ impl DecisionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Uuid::try_parse(text).ok().map(|id| Self(id.as_u128()))
+    }
+
+    /// When the decision was made: the first 48 bits.
+    #[must_use]
+    pub fn time(self) -> Timestamp {
+        let ms = i64::try_from(self.0 >> 80).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ms(ms).unwrap_or(Timestamp::from_unix_s(u32::MAX))
     }
 
     /// The hyphenated form.

@@ -1,5 +1,6 @@
 //! Where decisions are kept in memory, bounded.
 
+use super::walk::{Held, Visitor, Walk};
 use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
 use crate::clock::Timestamp;
 use crate::history::Lesson;
@@ -15,21 +16,31 @@ pub(in crate::memory) struct Decisions {
 }
 
 #[derive(Debug)]
-struct Shard {
-    pending: PendingTable,
-    settled_known: Ring,
-    settled_strangers: Ring,
+pub(super) struct Shard {
+    pub(super) pending: PendingTable,
+    pub(super) settled_known: Ring,
+    pub(super) settled_strangers: Ring,
 }
 
 /// A bounded map. An id may stand in a queue after it left the map; it is then passed over.
 #[derive(Debug)]
-struct PendingTable {
+pub(super) struct PendingTable {
     capacity: usize,
-    decisions: HashMap<DecisionId, Box<Pending>>,
-    strangers: VecDeque<DecisionId>,
-    known: VecDeque<DecisionId>,
+    pub(super) decisions: HashMap<DecisionId, Box<Pending>>,
+    pub(super) strangers: Queue,
+    pub(super) known: Queue,
+    /// How often ids were taken out of the middle of the queues.
+    pub(super) tidied: usize,
     /// What was pushed out teaches at the next sweep, as if its time had passed.
     overdue: Vec<(UserKey, Lesson)>,
+}
+
+/// Ids in the order in which they came, which is that of their expiry.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    ids: VecDeque<DecisionId>,
+    /// How many ever came; by that they are numbered.
+    pushed: usize,
 }
 
 /// The last settled decisions: written one behind the other, which is what nearly every login does, and searched from
@@ -37,11 +48,18 @@ struct PendingTable {
 #[derive(Debug)]
 pub(super) struct Ring {
     capacity: usize,
-    pub(super) entries: Vec<(DecisionId, Settled)>,
-    next: usize,
+    /// Apart from the decisions, so that a search reads 16 bytes of each.
+    ids: Vec<DecisionId>,
+    decisions: Vec<Option<Settled>>,
+    /// How many ever came; by that they are numbered, and the one with number n stands at n modulo the capacity.
+    pushed: usize,
 }
 
 pub(super) const SHARDS: usize = 16;
+/// Decisions that expire under one lock, some 1 µs each.
+const EXPIRED_MAX: usize = 256;
+/// Stands where a decision was erased; no id is 0, whose version is none.
+const ERASED: DecisionId = DecisionId(0);
 /// Of the settled decisions, this share is for users without a history.
 const STRANGERS_SHARE: usize = 4;
 
@@ -61,7 +79,7 @@ impl Decisions {
     pub(in crate::memory) fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) {
         let mut shard = self.shard(id);
         match decision {
-            Decision::Pending(pending) => shard.pending.insert(id, pending, has_history),
+            Decision::Pending(pending) => shard.insert(id, pending, has_history),
             Decision::Settled(settled) if has_history => shard.settled_known.push(id, settled),
             Decision::Settled(settled) => shard.settled_strangers.push(id, settled),
         }
@@ -76,24 +94,20 @@ impl Decisions {
         learn: impl FnOnce(UserKey, &Lesson) -> Result<(), E>,
     ) -> Result<Settlement, E> {
         let mut shard = self.shard(id);
-        if let Some(pending) = shard.pending.decisions.get(&id).filter(|pending| now <= pending.expires) {
+        if let Some(pending) = shard.waiting(id, now) {
             let lesson = match pending.settle(report) {
                 Ok(lesson) => lesson,
                 Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
-            let (user, settled) = (pending.user, pending.settled(report.result));
             if let Some(lesson) = lesson {
-                learn(user, &lesson)?;
+                learn(pending.given.user, &lesson)?;
             }
-            shard.pending.decisions.remove(&id);
-            shard.settled_known.push(id, settled);
+            if let Some(pending) = shard.pending.decisions.remove(&id) {
+                shard.settled_known.push(id, pending.into_settled(Some(report.result), report.factor));
+            }
             return Ok(Settlement::Taken);
         }
-        Ok(match shard.settled(id).map(|settled| settled.again(report)) {
-            None => Settlement::Unknown,
-            Some(Err(refusal)) => Settlement::Refused(refusal),
-            Some(Ok(())) => Settlement::Taken,
-        })
+        Ok(shard.settled(id).map_or(Settlement::Unknown, |settled| settled.again(report)))
     }
 
     /// Takes a label, said of a decision that waits or was settled.
@@ -105,21 +119,34 @@ impl Decisions {
         learn: impl FnOnce(UserKey, &Lesson) -> Result<(), E>,
     ) -> Result<Settlement, E> {
         let shard = self.shard(id);
-        let waiting = shard.pending.decisions.get(&id).filter(|pending| now <= pending.expires);
-        let found = match waiting {
-            Some(pending) => Some((pending.settled(LoginResult::Abandoned), false)),
-            None => shard.settled(id).map(|settled| (settled, settled.result == LoginResult::Success)),
-        };
+        let settled = || shard.settled(id).map(|of| (&of.given, of.result == Some(LoginResult::Success)));
+        let found = shard.waiting(id, now).map(|pending| (&pending.given, false)).or_else(settled);
         let Some((of, is_completed)) = found else { return Ok(Settlement::Unknown) };
-        match feedback.teaches(&of, is_completed, now) {
+        match feedback.teaches(of, is_completed, now) {
             Ok(lesson) => learn(of.user, &lesson).map(|()| Settlement::Taken),
             Err(refusal) => Ok(Settlement::Refused(refusal)),
         }
     }
 
-    /// Forgets what has expired; gives what that teaches.
-    pub(in crate::memory) fn sweep(&self, now: Timestamp) -> Vec<(UserKey, Lesson)> {
-        self.shards.iter().flat_map(|shard| lock(shard).pending.sweep(now)).collect()
+    /// Ends the waiting of what has expired. What that teaches is learnt under the lock, so that it cannot come behind the
+    /// erasure of its user.
+    pub(in crate::memory) fn sweep(&self, now: Timestamp, mut learn: impl FnMut(UserKey, &Lesson)) {
+        for shard in &self.shards {
+            while lock(shard).sweep(now, &mut learn) {}
+        }
+    }
+
+    /// One piece of a walk through all decisions; gives whether more is left.
+    pub(in crate::memory) fn step(&self, walk: &mut Walk, visitor: &mut impl Visitor) -> bool {
+        if let Some(shard) = self.shards.get(walk.shard) {
+            walk.step(&mut lock(shard), visitor);
+        }
+        walk.shard < self.shards.len()
+    }
+
+    /// Forgets what decisions of this user, that are gone, would have taught.
+    pub(in crate::memory) fn unlearn(&self, user: UserKey) {
+        self.shards.iter().for_each(|shard| lock(shard).pending.overdue.retain(|(of, _)| *of != user));
     }
 
     pub(in crate::memory) fn pending(&self) -> usize {
@@ -134,8 +161,63 @@ impl Decisions {
 }
 
 impl Shard {
-    fn settled(&self, id: DecisionId) -> Option<Settled> {
+    fn waiting(&self, id: DecisionId, now: Timestamp) -> Option<&Pending> {
+        self.pending.decisions.get(&id).map(|pending| &**pending).filter(|pending| now <= pending.expires)
+    }
+
+    fn settled(&self, id: DecisionId) -> Option<&Settled> {
         self.settled_known.find(id).or_else(|| self.settled_strangers.find(id))
+    }
+
+    /// When full, users without history go first, then the oldest.
+    fn insert(&mut self, id: DecisionId, pending: Box<Pending>, has_history: bool) {
+        let Self { pending: table, settled_known, settled_strangers } = self;
+        while table.decisions.len() >= table.capacity {
+            let (oldest, ring) = match table.strangers.ids.pop_front() {
+                Some(oldest) => (oldest, &mut *settled_strangers),
+                None => match table.known.ids.pop_front() {
+                    Some(oldest) => (oldest, &mut *settled_known),
+                    None => break,
+                },
+            };
+            let Some(pushed_out) = table.decisions.remove(&oldest) else { continue };
+            if table.overdue.len() < table.capacity {
+                table.overdue.extend(taught_by(&pushed_out));
+            }
+            ring.push(oldest, pushed_out.into_settled(None, None));
+        }
+        let queue = if has_history { &mut table.known } else { &mut table.strangers };
+        queue.push(id);
+        table.decisions.insert(id, pending);
+        table.tidy_up();
+    }
+
+    /// Ids stand in the order of their expiry, so only the front needs a look. Gives whether more is left.
+    fn sweep(&mut self, now: Timestamp, mut learn: impl FnMut(UserKey, &Lesson)) -> bool {
+        let Self { pending: table, settled_known, settled_strangers } = self;
+        let mut left = EXPIRED_MAX;
+        while left > 0
+            && let Some((user, lesson)) = table.overdue.pop()
+        {
+            learn(user, &lesson);
+            left -= 1;
+        }
+        for (queue, ring) in [(&mut table.strangers, settled_strangers), (&mut table.known, settled_known)] {
+            while left > 0
+                && let Some(id) = queue.ids.front().copied()
+                && table.decisions.get(&id).is_none_or(|pending| now > pending.expires)
+            {
+                queue.ids.pop_front();
+                left -= 1;
+                if let Some(expired) = table.decisions.remove(&id) {
+                    if let Some((user, lesson)) = taught_by(&expired) {
+                        learn(user, &lesson);
+                    }
+                    ring.push(id, expired.into_settled(None, None));
+                }
+            }
+        }
+        left == 0
     }
 }
 
@@ -149,69 +231,93 @@ impl PendingTable {
         Self {
             capacity: capacity.max(1),
             decisions: HashMap::new(),
-            strangers: VecDeque::new(),
-            known: VecDeque::new(),
+            strangers: Queue::default(),
+            known: Queue::default(),
+            tidied: 0,
             overdue: Vec::new(),
         }
     }
 
-    /// When full, users without history go first, then the oldest.
-    fn insert(&mut self, id: DecisionId, pending: Box<Pending>, has_history: bool) {
-        while self.decisions.len() >= self.capacity {
-            let Some(oldest) = self.strangers.pop_front().or_else(|| self.known.pop_front()) else { break };
-            let lesson = self.decisions.remove(&oldest).and_then(|pushed_out| taught_by(&pushed_out));
-            if self.overdue.len() < self.capacity {
-                self.overdue.extend(lesson);
-            }
-        }
-        let queue = if has_history { &mut self.known } else { &mut self.strangers };
-        queue.push_back(id);
-        self.decisions.insert(id, pending);
-        // Settled ones leave their ids behind; clearing them at twice the capacity costs one step an insertion.
-        if self.strangers.len() + self.known.len() > 2 * self.capacity {
-            self.strangers.retain(|id| self.decisions.contains_key(id));
-            self.known.retain(|id| self.decisions.contains_key(id));
+    /// Settled ones leave their ids behind; clearing them at twice the capacity costs one step an insertion.
+    fn tidy_up(&mut self) {
+        if self.strangers.ids.len() + self.known.ids.len() > 2 * self.capacity {
+            self.strangers.ids.retain(|id| self.decisions.contains_key(id));
+            self.known.ids.retain(|id| self.decisions.contains_key(id));
+            self.tidied += 1;
         }
     }
+}
 
-    /// Ids stand in the order of their expiry, so only the front needs a look.
-    fn sweep(&mut self, now: Timestamp) -> Vec<(UserKey, Lesson)> {
-        let Self { decisions, strangers, known, overdue, .. } = self;
-        let mut lessons = std::mem::take(overdue);
-        for queue in [strangers, known] {
-            while let Some(id) = queue.front() {
-                if decisions.get(id).is_some_and(|pending| now <= pending.expires) {
-                    break;
-                }
-                lessons.extend(decisions.remove(id).and_then(|expired| taught_by(&expired)));
-                queue.pop_front();
-            }
-        }
-        lessons
+impl Queue {
+    fn push(&mut self, id: DecisionId) {
+        self.ids.push_back(id);
+        self.pushed += 1;
+    }
+
+    /// The number of the oldest.
+    pub(super) fn first(&self) -> usize {
+        self.pushed - self.ids.len()
+    }
+
+    /// The number that the next one will have.
+    pub(super) fn end(&self) -> usize {
+        self.pushed
+    }
+
+    pub(super) fn id(&self, number: usize) -> Option<DecisionId> {
+        self.ids.get(number - self.first()).copied()
     }
 }
 
 /// What a decision teaches that nobody told the outcome of.
 fn taught_by(forgotten: &Pending) -> Option<(UserKey, Lesson)> {
-    forgotten.unfinished().map(|lesson| (forgotten.user, lesson))
+    forgotten.unfinished().map(|lesson| (forgotten.given.user, lesson))
 }
 
 impl Ring {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), entries: Vec::new(), next: 0 }
+        Self { capacity: capacity.max(1), ids: Vec::new(), decisions: Vec::new(), pushed: 0 }
     }
 
     pub(super) fn push(&mut self, id: DecisionId, settled: Settled) {
-        match self.entries.get_mut(self.next) {
-            Some(oldest) => *oldest = (id, settled),
-            None => self.entries.push((id, settled)),
+        let at = self.pushed % self.capacity;
+        match (self.ids.get_mut(at), self.decisions.get_mut(at)) {
+            (Some(oldest), Some(place)) => (*oldest, *place) = (id, Some(settled)),
+            _ => {
+                self.ids.push(id);
+                self.decisions.push(Some(settled));
+            }
         }
-        self.next = (self.next + 1) % self.capacity;
+        self.pushed += 1;
     }
 
-    pub(super) fn find(&self, id: DecisionId) -> Option<Settled> {
-        let (newer, older) = self.entries.split_at(self.next.min(self.entries.len()));
-        let newest_first = newer.iter().rev().chain(older.iter().rev());
-        newest_first.into_iter().find(|(known, _)| *known == id).map(|(_, settled)| *settled)
+    pub(super) fn find(&self, id: DecisionId) -> Option<&Settled> {
+        let (newer, older) = self.ids.split_at(self.pushed % self.capacity % (self.ids.len() + 1));
+        let is_it = |known: &DecisionId| *known == id;
+        let in_older = || older.iter().rposition(is_it).map(|at| newer.len() + at);
+        let at = newer.iter().rposition(is_it).or_else(in_older)?;
+        self.decisions.get(at)?.as_ref()
+    }
+
+    /// The number of the oldest.
+    pub(super) fn first(&self) -> usize {
+        self.pushed - self.ids.len()
+    }
+
+    /// The number that the next one will have.
+    pub(super) fn end(&self) -> usize {
+        self.pushed
+    }
+
+    /// Shows the one with this number, and erases it if it is not to stay.
+    pub(super) fn look(&mut self, number: usize, visitor: &mut impl Visitor) {
+        let at = number % self.capacity;
+        if let (Some(id), Some(place)) = (self.ids.get_mut(at), self.decisions.get_mut(at))
+            && visitor.wants(*id)
+            && let Some(settled) = place
+            && !visitor.visit(*id, Held::Settled(settled))
+        {
+            (*id, *place) = (ERASED, None);
+        }
     }
 }

@@ -1,28 +1,52 @@
 use super::tables::{Ring, SHARDS};
 use super::*;
-use crate::keyed_hash::HashKey;
+use crate::keyed_hash::{DeviceTag, HashKey, UserKey};
+use crate::signals::{Code, Signal};
+use crate::units::Confidence;
+use crate::verdict::aggregate::Aggregator;
+use crate::verdict::{Action, DecidedBy, Mode};
 use std::convert::Infallible;
 
 const NOW_S: u32 = 1_790_000_000;
 
-fn at(seconds: u32) -> Timestamp {
+pub(super) fn at(seconds: u32) -> Timestamp {
     Timestamp::from_unix_s(NOW_S + seconds)
 }
 
-fn login() -> Login {
+pub(super) fn login() -> Login {
     Login::bare(NOW_S)
 }
 
-fn pending() -> Pending {
-    Pending {
-        user: UserKey(1),
+/// What is kept of a challenge of the `number`th user.
+pub(super) fn given(number: u128) -> Given {
+    Given {
+        user: UserKey(number),
+        name: Name::new("default", &format!("user-{number}")),
         client: ClientTag(1),
         login: login(),
+        ip: None,
+        codes: [Code::InitialLogin; Signal::ALL.len()],
+        action: Action::Challenge,
+        would_be: Action::Challenge,
+        mode: Mode::Enforce,
+        confidence: Confidence::Low,
+        decided_by: DecidedBy::Aggregator(Aggregator::Strict),
+    }
+}
+
+pub(super) fn settled(given: Given) -> Decision {
+    Decision::Settled(Settled { given, result: Some(LoginResult::Success), factor: None })
+}
+
+pub(super) fn pending() -> Pending {
+    Pending {
+        given: given(1),
         first_factor: FirstFactor::Pwd,
         offered: FactorSet::EMPTY.with(Factor::Totp),
         demanded: true,
         teaches: Teaches::WithFactor,
         expires: at(900),
+        forgets_device: false,
     }
 }
 
@@ -30,11 +54,11 @@ fn boxed() -> Decision {
     Decision::Pending(Box::new(pending()))
 }
 
-fn ids() -> IdSource {
+pub(super) fn ids() -> IdSource {
     IdSource::new(HashKey::fixed([1; 16]))
 }
 
-fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
+pub(super) fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
     Report { client: ClientTag(client), result, factor }
 }
 
@@ -48,6 +72,13 @@ fn settle(decisions: &Decisions, id: DecisionId, now: Timestamp, report: Report)
     });
     let Ok(settlement) = settlement;
     (settlement, learnt)
+}
+
+/// What is learnt of what has expired.
+fn swept(decisions: &Decisions, now: Timestamp) -> Vec<Lesson> {
+    let mut lessons = Vec::new();
+    decisions.sweep(now, |_, lesson| lessons.push(*lesson));
+    lessons
 }
 
 fn completed(proof: Proof) -> Option<Lesson> {
@@ -102,15 +133,12 @@ fn a_demand_left_unmet_is_told_at_its_end() {
     assert_eq!(failure(&Pending { demanded: false, ..pending() }), Ok(None), "nothing was asked");
     let (ids, decisions) = (ids(), Decisions::new(SHARDS, SHARDS));
     decisions.keep(ids.decision(at(0)), boxed(), true);
-    assert_eq!(decisions.sweep(at(900)), []);
-    assert_eq!(
-        decisions.sweep(at(901)).into_iter().map(|(_, lesson)| lesson).collect::<Vec<_>>(),
-        Vec::from_iter(unfinished)
-    );
+    assert_eq!(swept(&decisions, at(900)), []);
+    assert_eq!(swept(&decisions, at(901)), Vec::from_iter(unfinished));
     for _ in 0..1000 {
         decisions.keep(ids.decision(at(0)), boxed(), true);
     }
-    assert_eq!(decisions.sweep(at(0)).len(), SHARDS, "pushed out counts as expired, and is bounded");
+    assert_eq!(swept(&decisions, at(0)).len(), SHARDS, "pushed out counts as expired, and is bounded");
 }
 
 #[test]
@@ -118,7 +146,7 @@ fn who_may_label_what() {
     let (ids, decisions) = (ids(), Decisions::new(100, 100));
     let (waits, done) = (ids.decision(at(0)), ids.decision(at(0)));
     decisions.keep(waits, boxed(), true);
-    decisions.keep(done, Decision::Settled(pending().settled(LoginResult::Success)), true);
+    decisions.keep(done, settled(given(1)), true);
     let label = |id, client, by_operator, label| {
         let mut learnt = None;
         let feedback = Feedback { client: ClientTag(client), by_operator, label };
@@ -153,22 +181,21 @@ fn bounded_and_expired_ones_go() {
         decisions.keep(ids.decision(at(0)), boxed(), false);
     }
     assert_eq!(decisions.pending(), SHARDS, "one a shard, whatever came");
-    let _overdue = decisions.sweep(at(900));
+    swept(&decisions, at(900));
     assert_eq!(decisions.pending(), SHARDS);
-    let _expired = decisions.sweep(at(901));
+    swept(&decisions, at(901));
     assert_eq!(decisions.pending(), 0);
 }
 
 #[test]
 fn strangers_never_push_out_users_with_a_history() {
     let (ids, decisions) = (ids(), Decisions::new(4 * SHARDS, 4 * SHARDS));
-    let settled = pending().settled(LoginResult::Success);
     let (waits, done) = (ids.decision(at(0)), ids.decision(at(0)));
     decisions.keep(waits, boxed(), true);
-    decisions.keep(done, Decision::Settled(settled), true);
+    decisions.keep(done, settled(given(1)), true);
     for _ in 0..1000 {
         decisions.keep(ids.decision(at(0)), boxed(), false);
-        decisions.keep(ids.decision(at(0)), Decision::Settled(settled), false);
+        decisions.keep(ids.decision(at(0)), settled(given(1)), false);
     }
     for id in [waits, done] {
         let (known, _) = settle(&decisions, id, at(1), report(1, LoginResult::Success, Some(Factor::Totp)));
@@ -180,10 +207,12 @@ fn strangers_never_push_out_users_with_a_history() {
 fn a_ring_holds_the_newest() {
     let (ids, mut ring) = (ids(), Ring::new(3));
     let all: Vec<DecisionId> = std::iter::repeat_with(|| ids.decision(at(0))).take(5).collect();
-    let settled = pending().settled(LoginResult::Success);
-    all.iter().for_each(|id| ring.push(*id, settled));
-    let found: Vec<bool> = all.iter().map(|id| ring.find(*id).is_some()).collect();
-    assert_eq!((found, ring.entries.len()), (vec![false, false, true, true, true], 3));
+    for held in 1..=all.len() {
+        ring.push(all[held - 1], pending().into_settled(None, None));
+        let found: Vec<bool> = all.iter().map(|id| ring.find(*id).is_some()).collect();
+        let expected: Vec<bool> = (0..all.len()).map(|at| at < held && at + 3 >= held).collect();
+        assert_eq!(found, expected, "after {held}");
+    }
 }
 
 #[test]
@@ -196,6 +225,37 @@ fn an_expired_decision_cannot_be_settled() {
 }
 
 #[test]
+fn a_decision_left_to_expire_is_kept_for_a_label_and_takes_no_outcome() {
+    let (decisions, id) = (Decisions::new(100, 100), ids().decision(at(0)));
+    decisions.keep(id, boxed(), true);
+    swept(&decisions, at(901));
+    for result in [LoginResult::Success, LoginResult::Failure, LoginResult::Abandoned] {
+        assert_eq!(settle(&decisions, id, at(902), report(1, result, None)), (Settlement::Unknown, None));
+    }
+    let feedback = Feedback { client: ClientTag(1), by_operator: false, label: Label::Fraud };
+    assert_eq!(decisions.label(id, at(902), feedback, |_, _| Ok::<(), Infallible>(())), Ok(Settlement::Taken));
+}
+
+#[test]
+fn a_device_forgotten_meanwhile_is_not_learnt_by_an_outcome_that_was_awaited() {
+    let login = Login { device: Some(DeviceTag(7)), ..login() };
+    let waits = Pending { forgets_device: true, given: Given { login, ..given(1) }, ..pending() };
+    let learnt = waits.settle(report(1, LoginResult::Success, Some(Factor::Totp)));
+    assert_eq!(learnt, Ok(completed(Proof::Factor)), "the rest is learnt");
+}
+
+/// The figures of config.toml: a decision in its table, with its id there and in the queue, and the user's id on the heap.
+#[test]
+fn decisions_take_as_much_memory_as_is_said() {
+    let id = size_of::<DecisionId>();
+    let name = 32;
+    let settled = size_of::<Option<Settled>>() + id + name;
+    // A map has up to twice the places that it needs, with a byte of its own each.
+    let pending = size_of::<Pending>() + 2 * (id + size_of::<Box<Pending>>() + 9) + 2 * id + name;
+    assert!(settled <= 280 && pending <= 360, "{settled} and {pending} bytes");
+}
+
+#[test]
 fn ids_are_version_7_and_differ() {
     let ids = ids();
     let (a, b) = (ids.decision(at(0)), ids.decision(at(0)));
@@ -203,4 +263,7 @@ fn ids_are_version_7_and_differ() {
     assert_eq!(DecisionId::parse(&a.to_string()), Some(a));
     assert_eq!(a.to_string().as_bytes().get(14), Some(&b'7'));
     assert_eq!(DecisionId::parse("no-id"), None);
+    let later = Timestamp::from_unix_ms(at(0).unix_ms() + 1);
+    assert!(later.is_some_and(|later| a < ids.decision(later) && later > a.time()), "ids sort by time");
+    assert_eq!(a.time(), at(0));
 }

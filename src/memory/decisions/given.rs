@@ -1,0 +1,102 @@
+//! A decision as it was given, as small as it can be kept: one for every login.
+
+use super::ClientTag;
+use crate::event::DEFAULT_TENANT;
+use crate::history::Login;
+use crate::keyed_hash::UserKey;
+use crate::signals::{Assessments, Code, Signal};
+use crate::units::Confidence;
+use crate::verdict::{Action, DecidedBy, Mode, Verdict};
+use std::net::IpAddr;
+
+/// What a decision was made of, what it said, and who asked.
+///
+/// User, tenant and address stand in it in clear, and nowhere else in memory: a list of decisions is for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// Whose login.
+    pub user: UserKey,
+    /// The same in clear.
+    pub name: Name,
+    /// Who asked, and alone may tell the outcome.
+    pub client: ClientTag,
+    /// What it can teach.
+    pub login: Login,
+    /// The address; `None` where what was given is none.
+    pub ip: Option<IpAddr>,
+    /// The code of each signal, in the order of [`Signal::ALL`].
+    pub codes: [Code; Signal::ALL.len()],
+    /// What the caller was told to do.
+    pub action: Action,
+    /// What it would have been told in mode `enforce`.
+    pub would_be: Action,
+    /// Whether verdicts were carried out.
+    pub mode: Mode,
+    /// The overall confidence.
+    pub confidence: Confidence,
+    /// What decided.
+    pub decided_by: DecidedBy,
+}
+
+/// A tenant and a user id in one text, so that a login pays for one allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    text: Box<str>,
+    /// Of the tenant, which stands first; 0 for the default one, which is left out.
+    tenant_bytes: u16,
+}
+
+impl Name {
+    /// Of this user of this tenant, which is at most 65,535 bytes long; of a longer one the beginning counts.
+    #[must_use]
+    pub fn new(tenant: &str, user: &str) -> Self {
+        if tenant == DEFAULT_TENANT {
+            return Self { text: user.into(), tenant_bytes: 0 };
+        }
+        let tenant = &tenant[..tenant.floor_char_boundary(u16::MAX.into())];
+        let mut text = String::with_capacity(tenant.len() + user.len());
+        text.push_str(tenant);
+        text.push_str(user);
+        Self { text: text.into(), tenant_bytes: u16::try_from(tenant.len()).unwrap_or(u16::MAX) }
+    }
+
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        if self.tenant_bytes == 0 { DEFAULT_TENANT } else { &self.text[..self.tenant_bytes.into()] }
+    }
+
+    /// The id, as the client gave it.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.text[self.tenant_bytes.into()..]
+    }
+}
+
+impl Given {
+    /// What is kept of a verdict on the login of `name`.
+    pub fn new(
+        (user, name): (UserKey, Name),
+        client: ClientTag,
+        (login, ip): (Login, Option<IpAddr>),
+        assessments: &Assessments,
+        verdict: &Verdict,
+    ) -> Self {
+        let Verdict { action, would_be, mode, confidence, decided_by, .. } = *verdict;
+        let codes = Signal::ALL.map(|signal| assessments.of(signal).code);
+        Self { user, name, client, login, ip, codes, action, would_be, mode, confidence, decided_by }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_gives_back_tenant_and_user() {
+        for (tenant, user) in [("default", "alice"), ("acme", "default"), ("défaut", "é"), ("x", &"y".repeat(256))] {
+            let name = Name::new(tenant, user);
+            assert_eq!((name.tenant(), name.user()), (tenant, user));
+        }
+    }
+}
