@@ -69,11 +69,18 @@ pub struct Origin(pub u16);
 
 impl Origin {
     /// Of a network and of the bits of a family, where one is known.
+    ///
+    /// **Source:** the finisher of MurmurHash3 (Appleby, 2011).
     #[must_use]
     pub fn new(network: NetworkTag, family: Option<u32>) -> Self {
-        // The tag is keyed, so nobody can choose what this comes to. 0 stands for none.
-        let [a, b, c, d] = (network.0 ^ family.unwrap_or(u32::MAX).rotate_left(7)).to_le_bytes();
-        Self(u16::from_le_bytes([a ^ c, b ^ d]).max(1))
+        // Families differ in few bits, which a mere fold would take for each other's. The tag is keyed, so nobody can choose
+        // what this comes to. 0 stands for none.
+        let mut mixed = u64::from(network.0) << 32 | u64::from(family.unwrap_or(u32::MAX));
+        for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53] {
+            mixed = (mixed ^ mixed >> 33).wrapping_mul(factor);
+        }
+        let [a, b, ..] = mixed.to_be_bytes();
+        Self(u16::from_be_bytes([a, b]).max(1))
     }
 }
 
@@ -269,6 +276,7 @@ fn from_hex(text: &str) -> Option<Bytes> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     fn keys(secrets: &[u8]) -> TokenKeys {
         let secrets: Vec<[u8; 32]> = secrets.iter().map(|byte| [*byte; 32]).collect();
@@ -323,6 +331,20 @@ mod tests {
         let cookie = both.write(read.as_ref(), "default", "alice", DeviceToken::first(7).successor());
         assert!(found(&new, cookie.as_str(), "alice").is_some() && found(&old, cookie.as_str(), "alice").is_none());
         assert_eq!(format!("{both:?}"), "TokenKeys(2)");
+    }
+
+    /// Two of 65,536 origins are one by chance; those of two browsers are not one for every user.
+    #[test]
+    fn families_and_networks_are_told_apart() {
+        let families: Vec<u32> = (0..64 * 16 * 4).map(|at| at % 64 | at / 64 % 16 << 16 | at / 1024 << 24).collect();
+        let origins = |networks: &[u32]| -> HashSet<u16> {
+            let of =
+                |network: u32| families.iter().map(move |family| Origin::new(NetworkTag(network), Some(*family)).0);
+            networks.iter().copied().flat_map(of).collect()
+        };
+        assert!(origins(&[7]).len() > families.len() * 95 / 100, "{}", origins(&[7]).len());
+        assert!(origins(&[7, 8]).len() > families.len() * 2 * 90 / 100, "{}", origins(&[7, 8]).len());
+        assert_ne!(Origin::new(NetworkTag(7), None), Origin::new(NetworkTag(7), Some(0)));
     }
 
     #[test]
