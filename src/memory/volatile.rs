@@ -97,6 +97,22 @@ impl Volatile {
     }
 }
 
+#[cfg(test)]
+impl Volatile {
+    /// What is kept of a user, to come back to.
+    pub(crate) fn row(&self, user: UserKey) -> Option<Box<[u8]>> {
+        self.users.get(&user).map(|row| row.clone())
+    }
+
+    /// Puts back what was kept of a user at some time.
+    pub(crate) fn put_back(&self, user: UserKey, row: Option<Box<[u8]>>) {
+        match row {
+            Some(row) => drop(self.users.insert(user, row)),
+            None => drop(self.users.remove(&user)),
+        }
+    }
+}
+
 /// In place where the length is the same, as it is for most logins.
 fn write(row: &mut Box<[u8]>, history: &UserHistory) {
     let mut bytes = Vec::with_capacity(row.len().max(160));

@@ -1,5 +1,8 @@
 //! The pipeline over a memory that can be made to fail, and properties of the whole judgement.
 
+mod browsers;
+mod walks;
+
 use super::*;
 use crate::context::geoip;
 use crate::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLocation, User};
@@ -81,9 +84,9 @@ impl Memory for Faulty {
     }
 }
 
-pub(crate) fn pipeline() -> Option<Pipeline<Faulty>> {
+fn loaded() -> Option<Loaded> {
     let settings = Settings::default();
-    let loaded = Loaded {
+    Some(Loaded {
         signals: signals::Settings::default(),
         verdict: verdict::Settings::default(),
         record: settings.record,
@@ -91,10 +94,17 @@ pub(crate) fn pipeline() -> Option<Pipeline<Faulty>> {
         tokens: TokenKeys::new(&[[3; 32]])?,
         geoip: GeoIp::open(&geoip::Settings { city: "data/test-city.mmdb".into(), ..Default::default() }).ok()?,
         lists: Arc::new(IpLists::default()),
-    };
-    let memory = Faulty { memory: Volatile::new(&settings), broken: AtomicBool::new(false) };
+    })
+}
+
+fn over<M: Memory>(memory: M, loaded: Loaded) -> Option<Pipeline<M>> {
     let (key, ids) = (HashKey::fixed([1; 16]), IdSource::new(HashKey::fixed([2; 16])));
     Some(Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new().ok()?), Clock))
+}
+
+pub(crate) fn pipeline() -> Option<Pipeline<Faulty>> {
+    let memory = Faulty { memory: Volatile::new(&Settings::default()), broken: AtomicBool::new(false) };
+    over(memory, loaded()?)
 }
 
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
