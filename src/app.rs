@@ -12,9 +12,11 @@ use crate::keyed_hash::HashKey;
 use crate::memory::decisions::IdSource;
 use crate::memory::volatile::Volatile;
 use crate::pipeline::{Loaded, Pipeline};
+use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
 use data::{Reloader, Watched};
+use metrics::Counter;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -27,6 +29,7 @@ pub struct App {
     pipeline: Arc<Pipeline<Volatile>>,
     server: Server<Volatile>,
     meters: Arc<Meters>,
+    certificates: Option<Arc<Certificates>>,
     config: Config,
     files: Vec<Watched>,
 }
@@ -108,10 +111,11 @@ impl App {
         let mut files = data::list_files(&config);
         let loaded = load(&config, clock)?;
         files.extend(data::database_files(&loaded.geoip));
+        let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
-        let server = Server::bind(&config.server, server_pipeline, server_meters, clock).map_err(AppError::Bind)?;
-        Ok(Self { pipeline, server, meters, config, files })
+        let server = Server::bind(&config.server, certificates.clone(), server_pipeline, server_meters, clock);
+        Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
     }
 
     /// The addresses as bound: main ones in the order of the configuration, the admin listener's last.
@@ -131,11 +135,27 @@ impl App {
     /// The system refuses a thread, a socket or a signal.
     pub fn run(self, source: Option<&Source>, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         tracing::warn!("memory is volatile: a restart forgets every user");
-        let Self { pipeline, server, meters, config, files } = self;
+        let Self { pipeline, server, meters, certificates, config, files } = self;
         let (source, started) = (source.cloned(), config.clone());
-        let hangup = Reloader { pipeline, meters, clock: Clock, source, started, config, files }.start()?;
+        let hangup = Reloader { pipeline, meters, clock: Clock, certificates, source, started, config, files };
+        let hangup = hangup.start()?;
         Ok(server.run(stop, || hangup.ask())?)
     }
+}
+
+/// Loads the certificates that the configuration names, if it names any.
+///
+/// # Errors
+///
+/// One of the files does not serve; the error names file, key and cause.
+pub fn certificates(
+    config: &Config,
+    handshakes_failed: Counter,
+    clock: Clock,
+) -> Result<Option<Certificates>, ConfigError> {
+    let Some(settings) = &config.server.tls else { return Ok(None) };
+    let loaded = Certificates::load(settings, &config.server.clients, handshakes_failed, clock);
+    loaded.map(Some).map_err(|error| wrong(config, error.key(), &error))
 }
 
 /// Loads what the configuration names.

@@ -169,7 +169,9 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
         match serde_path_to_error::deserialize::<_, Config>(table.clone()) {
             Ok(mut config) if problems.is_empty() => {
                 config.origin.push_str(origin);
-                config.server.refuse_open_doors().map_err(|problem| ConfigError::one(origin, problem))?;
+                let refused =
+                    config.server.refuse_open_doors().and_then(|()| config.server.refuse_unknowable_clients());
+                refused.map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);
             }
             Ok(_) => return Err(ConfigError { origin: origin.to_owned(), problems }),

@@ -101,6 +101,8 @@ pub struct Meters {
     pub connections: Gauge,
     /// Connections turned away since there were too many.
     pub connections_refused: Counter,
+    /// TLS handshakes that failed.
+    pub tls_handshakes_failed: Counter,
     /// Failures of memory.
     pub memory_errors: Counter,
 }
@@ -144,6 +146,8 @@ pub enum DataKind {
     Database,
     /// A list of addresses.
     List,
+    /// The files of `server.tls`.
+    Certificate,
 }
 
 impl DataKind {
@@ -151,6 +155,7 @@ impl DataKind {
         match self {
             Self::Database => "database",
             Self::List => "list",
+            Self::Certificate => "certificate",
         }
     }
 }
@@ -201,7 +206,7 @@ impl Meters {
                 let result = if recorded { "recorded" } else { "rejected" };
                 (recorded, counter("askance_imported_total", vec![Label::from_static_parts("result", result)]))
             }),
-            data_reads: [DataKind::Database, DataKind::List]
+            data_reads: [DataKind::Database, DataKind::List, DataKind::Certificate]
                 .map(|kind| [true, false].map(|taken| data_read(kind, taken)))
                 .as_flattened()
                 .to_vec(),
@@ -210,6 +215,7 @@ impl Meters {
             lists_stale: metrics::gauge!("askance_lists_stale"),
             connections: metrics::gauge!("askance_connections"),
             connections_refused: metrics::counter!("askance_connections_refused_total"),
+            tls_handshakes_failed: metrics::counter!("askance_tls_handshakes_failed_total"),
             memory_errors: metrics::counter!("askance_memory_errors_total"),
         }
     }
@@ -297,6 +303,7 @@ fn describe() {
     describe_gauge!("askance_lists_stale", "Lists that are too old to tell anything");
     describe_gauge!("askance_connections", "Open connections of the main listener");
     describe_counter!("askance_connections_refused_total", "Connections turned away: server.connections_max");
+    describe_counter!("askance_tls_handshakes_failed_total", "Connections that ended before they spoke HTTP");
     describe_counter!("askance_memory_errors_total", "Histories or decisions that memory could not give or keep");
 }
 

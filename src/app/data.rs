@@ -1,4 +1,4 @@
-//! Keeps data fresh: looks at the files of databases and lists, reads what changed beside what serves, and swaps it in.
+//! Keeps data fresh: looks at the files of databases, lists and certificates, reads what changed beside what serves, and swaps it in.
 //!
 //! All of it happens on one thread of its own, so that no request ever waits for a file. What does not load leaves what
 //! was there.
@@ -11,6 +11,7 @@ use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::ListError;
 use crate::memory::volatile::Volatile;
 use crate::pipeline::{Loaded, Pipeline};
+use crate::server::tls::{Certificates, TlsError};
 use crate::telemetry::{DataKind, Meters};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +25,7 @@ pub(super) struct Reloader {
     pub(super) pipeline: Arc<Pipeline<Volatile>>,
     pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
+    pub(super) certificates: Option<Arc<Certificates>>,
     /// Where the configuration comes from, if from anywhere.
     pub(super) source: Option<Source>,
     /// The configuration that the process started with: what of it needs a restart is compared with this one.
@@ -37,15 +39,22 @@ pub(super) struct Reloader {
 #[derive(Debug)]
 pub(super) struct Watched {
     path: PathBuf,
-    kind: DataKind,
+    kind: Kind,
     /// The state that was dealt with last, well or badly.
     done: Option<Stamp>,
     /// The state at the last look.
     seen: Option<Stamp>,
 }
 
+/// What is read again when a file changes. Certificates are not here: their files change together, and watch themselves.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Database,
+    List,
+}
+
 impl Watched {
-    fn new(path: &Path, kind: DataKind, done: Option<Stamp>) -> Self {
+    fn new(path: &Path, kind: Kind, done: Option<Stamp>) -> Self {
         Self { path: path.to_owned(), kind, done, seen: done }
     }
 
@@ -65,12 +74,12 @@ impl Watched {
 /// The files of lists as they are now. Asked before they are read, so that a change in between shows at the next look.
 pub(super) fn list_files(config: &Config) -> Vec<Watched> {
     let lists = config.signals.untrusted_ip.lists.iter();
-    lists.map(|list| Watched::new(&list.path, DataKind::List, Stamp::of(&list.path).ok())).collect()
+    lists.map(|list| Watched::new(&list.path, Kind::List, Stamp::of(&list.path).ok())).collect()
 }
 
 /// The files of databases in the state in which they were read or refused.
 pub(super) fn database_files(geoip: &GeoIp) -> Vec<Watched> {
-    geoip.files().map(|(path, state)| Watched::new(path, DataKind::Database, state)).collect()
+    geoip.files().map(|(path, state)| Watched::new(path, Kind::Database, state)).collect()
 }
 
 /// Asks for everything to be read again.
@@ -114,12 +123,15 @@ impl Reloader {
         let mut lists_changed = false;
         for at in changed {
             match self.files[at].kind {
-                DataKind::Database => self.read_database(at),
-                DataKind::List => lists_changed = true,
+                Kind::Database => self.read_database(at),
+                Kind::List => lists_changed = true,
             }
         }
         if lists_changed {
             self.read_lists();
+        }
+        if let Some(read) = self.certificates.as_deref().and_then(Certificates::look) {
+            self.certificates_read(read);
         }
     }
 
@@ -157,6 +169,10 @@ impl Reloader {
 
     /// Reads the configuration and all that it names.
     fn read_all(&mut self) {
+        // Their paths are of the start, and whatever the configuration says now, the files may be new.
+        if let Some(certificates) = &self.certificates {
+            self.certificates_read(certificates.reload());
+        }
         let Some(source) = &self.source else { return };
         let read = source.read().and_then(|config| {
             let mut files = list_files(&config);
@@ -190,6 +206,17 @@ impl Reloader {
         tracing::error!(%error, "a new database is refused; the one before serves on");
     }
 
+    fn certificates_read(&self, read: Result<(), TlsError>) {
+        self.meters.data_read(DataKind::Certificate, read.is_ok());
+        match read {
+            Ok(()) => tracing::info!("new handshakes use the certificates as they are now"),
+            Err(error) => {
+                let key = error.key();
+                tracing::error!(%error, key, "new certificates are refused; those before serve on");
+            }
+        }
+    }
+
     fn list_refused(&self, error: &ListError) {
         self.meters.data_read(DataKind::List, false);
         tracing::error!(%error, "a list is refused; the last good one, if any, stays");
@@ -205,7 +232,7 @@ mod tests {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("file");
         std::fs::write(&path, "1")?;
-        let mut file = Watched::new(&path, DataKind::List, Stamp::of(&path).ok());
+        let mut file = Watched::new(&path, Kind::List, Stamp::of(&path).ok());
         let mut looks = |count: usize| (0..count).map(|_| file.has_changed()).collect::<Vec<_>>();
         assert_eq!(looks(2), [false, false], "nothing new");
         std::fs::write(&path, "12")?;

@@ -6,6 +6,7 @@ use super::Answer;
 use super::api::{Service, json, request_id};
 use super::auth::Scope;
 use super::error::Failure;
+use super::tls::Certified;
 use crate::memory::Memory;
 use crate::telemetry::Route;
 use hyper::body::Incoming;
@@ -28,12 +29,19 @@ struct Readiness {
     notes: Vec<String>,
     databases: Vec<data::Database>,
     lists: Vec<data::List>,
+    /// With `server.tls` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<data::Certificate>,
 }
 
 /// Answers one request of the admin listener, whatever it is.
-pub(super) async fn handle<M: Memory>(service: &Service<M>, request: Request<Incoming>) -> Answer {
+pub(super) async fn handle<M: Memory>(
+    service: &Service<M>,
+    request: Request<Incoming>,
+    certified: Option<Certified>,
+) -> Answer {
     let id = request_id(request.headers(), service.pipeline.ids());
-    let mut answer = answer(service, &request).unwrap_or_else(|failure| failure.answer());
+    let mut answer = answer(service, &request, certified).unwrap_or_else(|failure| failure.answer());
     let headers = answer.headers_mut();
     headers.insert("x-request-id", id);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -41,10 +49,14 @@ pub(super) async fn handle<M: Memory>(service: &Service<M>, request: Request<Inc
     answer
 }
 
-fn answer<M: Memory>(service: &Service<M>, request: &Request<Incoming>) -> Result<Answer, Failure> {
+fn answer<M: Memory>(
+    service: &Service<M>,
+    request: &Request<Incoming>,
+    certified: Option<Certified>,
+) -> Result<Answer, Failure> {
     let path = request.uri().path();
     if !matches!(path, "/healthz" | "/readyz") {
-        let caller = service.access.authenticate(request.headers(), request.uri().authority())?;
+        let caller = service.access.authenticate(request.headers(), request.uri().authority(), certified)?;
         caller.needs(Scope::Admin)?;
     }
     if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
@@ -69,18 +81,26 @@ fn ready<M: Memory>(service: &Service<M>) -> Answer {
     let (databases, lists) = data::states(&loaded, service.clock.now());
     notes.extend(databases.iter().filter_map(data::Database::note));
     notes.extend(lists.iter().flat_map(data::List::notes));
+    let certificate = certificate(service);
+    notes.extend(certificate.iter().flat_map(data::Certificate::notes));
     let (status, code, reasons) = if service.is_draining() {
         ("draining", StatusCode::SERVICE_UNAVAILABLE, vec!["the service is stopping".to_owned()])
     } else {
         ("ready", StatusCode::OK, Vec::new())
     };
-    let mut answer = json(&Readiness { status, reasons, notes, databases, lists });
+    let mut answer = json(&Readiness { status, reasons, notes, databases, lists, certificate });
     *answer.status_mut() = code;
     answer
 }
 
+fn certificate<M: Memory>(service: &Service<M>) -> Option<data::Certificate> {
+    let certificates = service.certificates.as_ref()?;
+    Some(data::Certificate::new(certificates.status(), service.clock.now()))
+}
+
 fn metrics<M: Memory>(service: &Service<M>) -> Answer {
-    let gauges = data::gauges(&service.pipeline.loaded(), service.clock.now());
+    let mut gauges = data::gauges(&service.pipeline.loaded(), service.clock.now());
+    gauges.extend(certificate(service).and_then(|certificate| certificate.gauge()));
     let mut answer = Response::new(bytes::Bytes::from(service.meters.render(&gauges)).into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer

@@ -9,6 +9,7 @@ use super::auth::{Access, Caller};
 use super::body;
 use super::error::Failure;
 use super::limits::InFlight;
+use super::tls::{Certificates, Certified};
 use super::wire::login::Reception;
 use super::{Answer, Settings};
 use crate::clock::{Clock, Timestamp};
@@ -37,6 +38,8 @@ const JSON: &str = "application/json";
 pub(super) struct Service<M> {
     pub(super) pipeline: Arc<Pipeline<M>>,
     pub(super) access: Access,
+    /// Of TLS; without them, every listener is plain.
+    pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
     draining: AtomicBool,
@@ -46,12 +49,19 @@ pub(super) struct Service<M> {
 }
 
 impl<M: Memory> Service<M> {
-    pub(super) fn new(pipeline: Arc<Pipeline<M>>, settings: &Settings, meters: Arc<Meters>, clock: Clock) -> Self {
+    pub(super) fn new(
+        pipeline: Arc<Pipeline<M>>,
+        settings: &Settings,
+        certificates: Option<Arc<Certificates>>,
+        meters: Arc<Meters>,
+        clock: Clock,
+    ) -> Self {
         let access = Access::new(&settings.clients);
         Self {
             in_flight: InFlight::new(settings.in_flight_max.as_usize(), access.shares()),
             pipeline,
             access,
+            certificates,
             meters,
             clock,
             draining: AtomicBool::new(false),
@@ -60,12 +70,14 @@ impl<M: Memory> Service<M> {
         }
     }
 
-    /// Answers one request of the main listener, whatever it is.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Answer {
+    /// Answers one request of the main listener, whatever it is; `certified` is whose certificate came with its
+    /// connection.
+    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>, certified: Option<Certified>) -> Answer {
         let (head, body) = request.into_parts();
         let request_id = request_id(&head.headers, self.pipeline.ids());
         let endpoint = Endpoint::find(head.uri.path());
-        let mut answer = self.answer(endpoint.as_ref(), &head, body).await.unwrap_or_else(|failure| failure.answer());
+        let answer = self.answer(endpoint.as_ref(), &head, body, certified).await;
+        let mut answer = answer.unwrap_or_else(|failure| failure.answer());
         answer.headers_mut().insert(REQUEST_ID, request_id);
         let route = endpoint.map_or(Route::Unknown, |endpoint| endpoint.label());
         self.meters.requested(route, answer.status().as_u16());
@@ -80,11 +92,17 @@ impl<M: Memory> Service<M> {
         self.draining.load(Ordering::Acquire)
     }
 
-    async fn answer(&self, endpoint: Option<&Endpoint<'_>>, head: &Parts, body: Incoming) -> Result<Answer, Failure> {
+    async fn answer(
+        &self,
+        endpoint: Option<&Endpoint<'_>>,
+        head: &Parts,
+        body: Incoming,
+        certified: Option<Certified>,
+    ) -> Result<Answer, Failure> {
         if self.is_draining() {
             return Err(Failure::Draining);
         }
-        let caller = self.access.authenticate(&head.headers, head.uri.authority())?;
+        let caller = self.access.authenticate(&head.headers, head.uri.authority(), certified)?;
         let _permit = self.in_flight.enter(caller.share)?;
         let endpoint = endpoint.ok_or(Failure::NotFound)?;
         let methods = endpoint.methods();

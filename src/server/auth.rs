@@ -1,6 +1,7 @@
 //! Who may call, and what.
 
 use super::error::Failure;
+use super::tls::{CertName, Certified};
 use crate::memory::decisions::ClientTag;
 use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
@@ -17,7 +18,11 @@ pub struct ClientSettings {
     /// How logs call it; it also ties decisions to the client that asked.
     pub name: String,
     /// SHA-256 of the key, in hex.
-    pub key_sha256: KeyDigest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_sha256: Option<KeyDigest>,
+    /// A name on the certificate that it may show instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_name: Option<CertName>,
     /// What it may call.
     pub scopes: Vec<Scope>,
     /// For which tenants.
@@ -159,21 +164,31 @@ impl Access {
         self.clients.len().max(1)
     }
 
-    /// Finds out who calls. Without clients everybody local may; with clients a key decides.
+    /// Finds out who calls. Without clients everybody local may; with clients a key decides where one is sent, be it good
+    /// or bad, and else the certificate that came with the connection.
     pub(super) fn authenticate(
         &self,
         headers: &HeaderMap,
         authority: Option<&Authority>,
+        certified: Option<Certified>,
     ) -> Result<Caller<'_>, Failure> {
         if self.clients.is_empty() {
             return local(headers, authority).map(|()| Caller { client: None, share: 0 });
         }
-        let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+        let Some(authorization) = headers.get(AUTHORIZATION) else {
+            let Certified(share) = certified.ok_or(Failure::KeyInvalid)?;
+            return self
+                .clients
+                .get(share)
+                .map(|client| Caller { client: Some(client), share })
+                .ok_or(Failure::KeyInvalid);
+        };
+        let key = authorization.to_str().ok().and_then(bearer);
         let presented = KeyDigest::of(key.unwrap_or_default());
         // Every client is looked at, however early one fits: the time tells nothing.
         let mut found = None;
         for (share, client) in self.clients.iter().enumerate() {
-            if bool::from(client.settings.key_sha256.is_digest_of(&presented)) {
+            if client.settings.key_sha256.is_some_and(|own| own.is_digest_of(&presented).into()) {
                 found = Some(Caller { client: Some(client), share });
             }
         }
@@ -261,35 +276,36 @@ mod tests {
         let access = Access::new(&[]);
         for host in ["localhost", "LOCALHOST:8470", "127.0.0.1", "127.8.9.1:80", "[::1]", "[::1]:8470"] {
             let map: HeaderMap = [(HOST, HeaderValue::from_static(host))].into_iter().collect();
-            assert!(access.authenticate(&map, None).is_ok(), "{host}");
+            assert!(access.authenticate(&map, None, None).is_ok(), "{host}");
         }
         for host in ["example.org", "localhost.example.org", "127.0.0.1.nip.io", "10.0.0.1", "", "[::2]:80"] {
             let map: HeaderMap = [(HOST, HeaderValue::from_static(host))].into_iter().collect();
-            assert!(access.authenticate(&map, None).is_err(), "{host}");
+            assert!(access.authenticate(&map, None, None).is_err(), "{host}");
         }
         for name in ["origin", "sec-fetch-site", "forwarded", "x-forwarded-for", "x-real-ip", "via"] {
             let foreign = headers(&[("host", "localhost"), (name, "x")]);
-            assert!(access.authenticate(&foreign, None).is_err(), "{name}");
+            assert!(access.authenticate(&foreign, None, None).is_err(), "{name}");
         }
-        assert!(access.authenticate(&HeaderMap::new(), None).is_ok(), "HTTP/1.0 without Host");
+        assert!(access.authenticate(&HeaderMap::new(), None, None).is_ok(), "HTTP/1.0 without Host");
     }
 
     #[test]
     fn keys() {
         let settings = ClientSettings {
             name: "idp".to_owned(),
-            key_sha256: KeyDigest::of("s3cret"),
+            key_sha256: Some(KeyDigest::of("s3cret")),
+            cert_name: None,
             scopes: vec![Scope::Score],
             tenants: default_tenants(),
             trust_edge: false,
         };
         let access = Access::new(&[settings]);
-        let caller = |value: &'static str| access.authenticate(&headers(&[("authorization", value)]), None);
+        let caller = |value: &'static str| access.authenticate(&headers(&[("authorization", value)]), None, None);
         assert!(caller("Bearer s3cret").is_ok() && caller("bearer s3cret").is_ok());
         for bad in ["Bearer wrong", "Bearer ", "Bearer", "Basic s3cret", "s3cret", ""] {
             assert!(matches!(caller(bad), Err(Failure::KeyInvalid)), "{bad}");
         }
-        assert!(matches!(access.authenticate(&HeaderMap::new(), None), Err(Failure::KeyInvalid)));
+        assert!(matches!(access.authenticate(&HeaderMap::new(), None, None), Err(Failure::KeyInvalid)));
         let Ok(caller) = caller("Bearer s3cret") else { unreachable!("the key is right") };
         assert!(caller.needs(Scope::Score).is_ok() && caller.needs(Scope::Admin).is_err());
         assert!(caller.may_act_for("default").is_ok() && caller.may_act_for("other").is_err());

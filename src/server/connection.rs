@@ -5,6 +5,8 @@ mod activity;
 
 use super::Answer;
 use super::limits::Place;
+use super::listen::Accepted;
+use super::tls::{Certificates, Certified};
 use crate::clock::Clock;
 use activity::{Activity, Order, Watched};
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,18 +44,56 @@ const H2_RESETS_MAX: usize = 32;
 /// gets its answer instead of a broken connection.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// Serves one connection to its end, each request by `handle`.
-pub(super) async fn serve<S, H, F>(stream: S, handle: H, limits: Limits, drain: watch::Receiver<bool>, place: Place)
+/// Starts to serve one connection, each request by `handle`, which is told whose certificate came with the connection.
+/// TCP speaks TLS where there are certificates.
+pub(super) fn start<H, F>(
+    accepted: Accepted,
+    certificates: Option<&Arc<Certificates>>,
+    handle: H,
+    limits: Limits,
+    drain: watch::Receiver<bool>,
+    place: Place,
+) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, Option<Certified>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
+    match (accepted, certificates) {
+        (Accepted::Tcp(stream), Some(certificates)) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            let certificates = Arc::clone(certificates);
+            tokio::spawn(serve(limits, drain, place, move |activity| async move {
+                // The handshake is part of the first head, and has no time of its own.
+                let Some((stream, certified)) = certificates.accept(stream).await else { return };
+                converse(stream, move |request| handle(request, certified), &activity, limits).await;
+            }));
+        }
+        (Accepted::Tcp(stream), None) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            tokio::spawn(serve(limits, drain, place, move |activity| async move {
+                converse(stream, move |request| handle(request, None), &activity, limits).await;
+            }));
+        }
+        (Accepted::Unix(stream), _) => {
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            tokio::spawn(serve(limits, drain, place, move |activity| async move {
+                converse(stream, move |request| handle(request, None), &activity, limits).await;
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// Serves one connection to its end.
+async fn serve<C, W>(limits: Limits, drain: watch::Receiver<bool>, place: Place, converse: C)
+where
+    C: FnOnce(Arc<Activity>) -> W,
+    W: Future<Output = ()>,
+{
     let activity = Arc::new(Activity::new(Clock));
-    let stream = Watched::new(stream, Arc::clone(&activity));
     // Timers and the drain are watched by a task of their own: a request then wakes nothing but its connection.
     let watch = tokio::spawn(watch(Arc::clone(&activity), limits, drain));
-    activity.until_cut_off(converse(stream, handle, &activity, limits)).await;
+    activity.until_cut_off(converse(Arc::clone(&activity))).await;
     watch.abort();
     drop(place);
 }
@@ -72,12 +113,13 @@ async fn watch(activity: Arc<Activity>, limits: Limits, mut drain: watch::Receiv
     activity.tell(Order::CutOff);
 }
 
-async fn converse<S, H, F>(mut stream: Watched<S>, handle: H, activity: &Arc<Activity>, limits: Limits)
+async fn converse<S, H, F>(stream: S, handle: H, activity: &Arc<Activity>, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
+    let mut stream = Watched::new(stream, Arc::clone(activity));
     let Some((first_bytes, is_http2)) = sniff(&mut stream).await else { return };
     stream.rewind(first_bytes);
     let io = TokioIo::new(stream);

@@ -13,6 +13,7 @@ mod error;
 mod limits;
 mod listen;
 mod run;
+pub mod tls;
 mod wire;
 mod worker;
 
@@ -53,6 +54,9 @@ pub struct Settings {
     pub connections_max: Bounded<1, 1_000_000>,
     /// Seconds for requests under way when the service stops.
     pub drain_s: Bounded<0, 3_600>,
+    /// Certificates; with them, TCP speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<tls::Settings>,
     /// Who may call; without any, only local callers.
     pub clients: Vec<ClientSettings>,
 }
@@ -72,6 +76,7 @@ impl Default for Settings {
             in_flight_max: Bounded::of::<1024>(),
             connections_max: Bounded::of::<8192>(),
             drain_s: Bounded::of::<10>(),
+            tls: None,
             clients: Vec::new(),
         }
     }
@@ -93,6 +98,35 @@ impl Settings {
                  (`askance client-key NAME`), or listen on loopback or a Unix socket"
             )),
         }
+    }
+}
+
+impl Settings {
+    /// Every client has something to show, and nobody else shows the same.
+    ///
+    /// # Errors
+    ///
+    /// Names the first client that nobody could be, or that is never found.
+    pub fn refuse_unknowable_clients(&self) -> Result<(), String> {
+        let has_authority = self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        for (place, client) in self.clients.iter().enumerate() {
+            let (key, name) = (format!("server.clients[{place}]"), &client.name);
+            match &client.cert_name {
+                None if client.key_sha256.is_none() => {
+                    return Err(format!("{key}: client {name:?} needs key_sha256, cert_name, or both"));
+                }
+                Some(_) if !has_authority => {
+                    return Err(format!(
+                        "{key}.cert_name: client {name:?} needs server.tls.client_ca, which verifies it"
+                    ));
+                }
+                Some(_) if self.clients[..place].iter().any(|earlier| earlier.cert_name == client.cert_name) => {
+                    return Err(format!("{key}.cert_name: another client has the same"));
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
     }
 }
 

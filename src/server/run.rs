@@ -4,6 +4,7 @@ use super::api::Service;
 use super::connection::{self, Limits};
 use super::limits::Connections;
 use super::listen::{Accepted, Bound, Listen, Listener};
+use super::tls::Certificates;
 use super::worker::{Handover, Worker};
 use super::{Settings, admin};
 use crate::clock::Clock;
@@ -60,13 +61,14 @@ impl std::error::Error for BindError {
 }
 
 impl<M: Memory> Server<M> {
-    /// Binds every listener.
+    /// Binds every listener. With certificates, those on TCP speak TLS.
     ///
     /// # Errors
     ///
     /// The first address that cannot be had; those bound before are given back.
     pub fn bind(
         settings: &Settings,
+        certificates: Option<Arc<Certificates>>,
         pipeline: Arc<Pipeline<M>>,
         meters: Arc<Meters>,
         clock: Clock,
@@ -75,7 +77,7 @@ impl<M: Memory> Server<M> {
         Ok(Self {
             main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
-            service: Arc::new(Service::new(pipeline, settings, meters, clock)),
+            service: Arc::new(Service::new(pipeline, settings, certificates, meters, clock)),
             settings: settings.clone(),
         })
     }
@@ -226,8 +228,11 @@ impl<M: Memory> Dispatch<M> {
     }
 }
 
-/// Says why, as far as the socket takes it without waiting.
+/// Says why, as far as the socket takes it without waiting. Within TLS, that would need a handshake first.
 fn refuse<M: Memory>(accepted: Accepted, service: &Service<M>) {
+    if service.certificates.is_some() && matches!(accepted, Accepted::Tcp(_)) {
+        return;
+    }
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
          connection: close\r\nx-request-id: {:032x}\r\ncontent-length: {}\r\n\r\n{REFUSAL}",
@@ -269,22 +274,13 @@ async fn serve_admin<M: Memory>(
             continue;
         };
         let service = Arc::clone(&service);
-        let handle = move |request| {
+        let certificates = service.certificates.clone();
+        let handle = move |request, certified| {
             let service = Arc::clone(&service);
-            async move { admin::handle(&service, request).await }
+            async move { admin::handle(&service, request, certified).await }
         };
-        let drain = drain.clone();
-        match accepted {
-            Accepted::Tcp(stream) => {
-                if let Ok(stream) = tokio::net::TcpStream::from_std(stream) {
-                    tokio::spawn(connection::serve(stream, handle, limits, drain, place));
-                }
-            }
-            Accepted::Unix(stream) => {
-                if let Ok(stream) = tokio::net::UnixStream::from_std(stream) {
-                    tokio::spawn(connection::serve(stream, handle, limits, drain, place));
-                }
-            }
+        if let Err(error) = connection::start(accepted, certificates.as_ref(), handle, limits, drain.clone(), place) {
+            tracing::warn!(%error, "an admin connection was lost");
         }
     }
 }

@@ -54,16 +54,7 @@ fn spawn<M: Memory>(
     drain: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (service, drain) = (Arc::clone(service), drain.clone());
-    let handle = move |request| Arc::clone(&service).handle(request);
-    match accepted {
-        Accepted::Tcp(stream) => {
-            let stream = tokio::net::TcpStream::from_std(stream)?;
-            tokio::spawn(connection::serve(stream, handle, limits, drain, place));
-        }
-        Accepted::Unix(stream) => {
-            let stream = tokio::net::UnixStream::from_std(stream)?;
-            tokio::spawn(connection::serve(stream, handle, limits, drain, place));
-        }
-    }
-    Ok(())
+    let certificates = service.certificates.clone();
+    let handle = move |request, certified| Arc::clone(&service).handle(request, certified);
+    connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
 }

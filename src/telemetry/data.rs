@@ -1,4 +1,4 @@
-//! Gauges of databases and lists.
+//! Gauges of databases, lists and the certificate.
 
 use std::fmt::Write as _;
 
@@ -24,10 +24,13 @@ pub enum DataMetric {
     ListAge,
     /// Entries of a list.
     ListEntries,
+    /// Seconds until the certificate of the listeners expires.
+    CertificateExpiry,
 }
 
 impl DataMetric {
-    const ALL: [Self; 4] = [Self::DatabaseAge, Self::DatabaseNetworks, Self::ListAge, Self::ListEntries];
+    const ALL: [Self; 5] =
+        [Self::DatabaseAge, Self::DatabaseNetworks, Self::ListAge, Self::ListEntries, Self::CertificateExpiry];
 
     fn name_and_help(self) -> (&'static str, &'static str) {
         match self {
@@ -35,6 +38,9 @@ impl DataMetric {
             Self::DatabaseNetworks => ("askance_database_networks", "Networks of a database"),
             Self::ListAge => ("askance_list_age_seconds", "Seconds since the file of a list was written"),
             Self::ListEntries => ("askance_list_entries", "Entries of a list"),
+            Self::CertificateExpiry => {
+                ("askance_certificate_expires_in_seconds", "Seconds until the certificate of server.tls expires")
+            }
         }
     }
 }

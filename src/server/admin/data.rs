@@ -1,9 +1,10 @@
-//! How databases and lists are, for `/readyz` and `/metrics`.
+//! How databases, lists and the certificate are, for `/readyz` and `/metrics`.
 
 use crate::clock::{DAY_MS, Timestamp};
 use crate::context::geoip::Status;
 use crate::context::ip_lists::ListHealth;
 use crate::pipeline::Loaded;
+use crate::server::tls;
 use crate::telemetry::{DataGauge, DataMetric};
 use serde::Serialize;
 
@@ -32,6 +33,20 @@ pub(super) struct List {
     written: Option<String>,
     stale: bool,
     /// Why its file, as it is now, does not serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// The certificate of the listeners.
+#[derive(Serialize)]
+pub(super) struct Certificate {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// Negative once it has expired.
+    #[serde(skip)]
+    expires_in_s: Option<i64>,
+    /// Why the files of `server.tls`, as they are now, do not serve.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -83,6 +98,29 @@ impl List {
             None => format!("list {list}: its file is refused ({error}), and none was good before"),
         });
         stale.into_iter().chain(refused)
+    }
+}
+
+impl Certificate {
+    pub(super) fn new(status: tls::Status, now: Timestamp) -> Self {
+        Self {
+            file: status.file,
+            expires: status.expires.map(|expires| expires.to_string()),
+            expires_in_s: status.expires.map(|expires| expires.ms_since(now) / 1000),
+            error: status.refused,
+        }
+    }
+
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let refused = self.error.as_ref().map(|error| format!("server.tls: {error}; what was there before serves on"));
+        let expired = self.expires.as_ref().filter(|_| self.expires_in_s.is_some_and(|left_s| left_s < 0));
+        let expired = expired.map(|expires| format!("server.tls: the certificate has expired on {expires}"));
+        refused.into_iter().chain(expired)
+    }
+
+    pub(super) fn gauge(&self) -> Option<DataGauge> {
+        let labels = vec![("file", "cert".to_owned())];
+        self.expires_in_s.map(|value| DataGauge { metric: DataMetric::CertificateExpiry, labels, value })
     }
 }
 
