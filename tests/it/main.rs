@@ -2,7 +2,7 @@
 //! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `config` and `commands`
 //! the command line; `agents`, `databases` and `lists` where facts come from; `signals` that none of them is dead, `presets` and
 //! `peers` what other engines do well and badly; `faults` what fails on the way, `fuzz` that no bytes upset a parser,
-//! `layering` the direction of dependencies inside `src`.
+//! `tls` certificates of both sides, `layering` the direction of dependencies inside `src`.
 
 #![expect(
     clippy::unwrap_used,
@@ -26,3 +26,4 @@ mod peers;
 mod presets;
 mod signals;
 mod support;
+mod tls;

@@ -90,6 +90,8 @@ impl Settings {
 #[derive(Debug, Clone)]
 pub(crate) struct ApiClient {
     pub(crate) key: String,
+    has_key: bool,
+    cert_name: Option<String>,
     name: String,
     scopes: Vec<String>,
     tenants: Option<Vec<String>>,
@@ -100,6 +102,8 @@ impl ApiClient {
     pub(crate) fn new(name: &str, scopes: &[&str]) -> Self {
         Self {
             key: format!("key-of-{name}-0123456789abcdef"),
+            has_key: true,
+            cert_name: None,
             name: name.to_owned(),
             scopes: scopes.iter().map(ToString::to_string).collect(),
             tenants: None,
@@ -109,6 +113,18 @@ impl ApiClient {
 
     pub(crate) fn tenants(mut self, tenants: &[&str]) -> Self {
         self.tenants = Some(tenants.iter().map(ToString::to_string).collect());
+        self
+    }
+
+    /// A name on the certificate that the client may show instead of its key.
+    pub(crate) fn cert_name(mut self, name: &str) -> Self {
+        self.cert_name = Some(name.to_owned());
+        self
+    }
+
+    /// The configuration knows no key of this client.
+    pub(crate) fn without_key(mut self) -> Self {
+        self.has_key = false;
         self
     }
 
@@ -126,7 +142,12 @@ impl ApiClient {
     fn entry(&self) -> Table {
         let mut entry = Table::new();
         entry.insert("name".to_owned(), self.name.as_str().into());
-        entry.insert("key_sha256".to_owned(), sha256_hex(&self.key).into());
+        if self.has_key {
+            entry.insert("key_sha256".to_owned(), sha256_hex(&self.key).into());
+        }
+        if let Some(name) = &self.cert_name {
+            entry.insert("cert_name".to_owned(), name.as_str().into());
+        }
         entry.insert("scopes".to_owned(), self.scopes.clone().into());
         if let Some(tenants) = &self.tenants {
             entry.insert("tenants".to_owned(), tenants.clone().into());
