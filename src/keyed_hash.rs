@@ -42,6 +42,9 @@ impl fmt::Display for NetworkTag {
         write!(f, "{:08x}", self.0)
     }
 }
+/// One request, as told apart from all others of the last minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestTag(pub u128);
 
 /// One exact address (an IPv6 one by its /64, which is one line's) as one user sees it: the tag of its network, and what
 /// tells it apart there.
@@ -128,6 +131,19 @@ impl HashKey {
         }
         let [a, b, c, d, ..] = hasher.finish128().h1.to_le_bytes();
         NetworkTag(u32::from_le_bytes([a, b, c, d]))
+    }
+
+    /// The tag of a request in two parts, in one of two variants.
+    #[must_use]
+    pub fn request(&self, variant: bool, parts: [&[u8]; 2]) -> RequestTag {
+        let [before, after] = parts;
+        let mut hasher = self.hasher(b'r');
+        hasher.write_u8(variant.into());
+        // The length keeps ("ab", "c") apart from ("a", "bc").
+        hasher.write_usize(before.len());
+        hasher.write(before);
+        hasher.write(after);
+        RequestTag(hasher.finish128().as_u128())
     }
 
     /// 128 bits that follow from `text`, and that nobody without the key can foretell.

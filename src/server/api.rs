@@ -3,6 +3,7 @@
 mod decisions;
 mod endpoint;
 mod import;
+mod retry;
 mod score;
 
 use super::auth::{Access, Caller};
@@ -23,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use retry::Retries;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +46,7 @@ pub(super) struct Service<M> {
     pub(super) clock: Clock,
     draining: AtomicBool,
     in_flight: InFlight,
+    pub(super) retries: Retries,
     body_bytes_max: usize,
     request_timeout: Duration,
 }
@@ -59,6 +62,7 @@ impl<M: Memory> Service<M> {
         let access = Access::new(&settings.clients);
         Self {
             in_flight: InFlight::new(settings.in_flight_max.as_usize(), access.shares()),
+            retries: Retries::new(pipeline.ids().key(), clock, settings.retry_answers_mib_max, access.shares()),
             pipeline,
             access,
             certificates,
@@ -154,11 +158,11 @@ fn has_type(headers: &HeaderMap, expected: &'static str) -> Result<(), Failure> 
 
 pub(super) fn json(body: &impl Serialize) -> Answer {
     // Our own types into memory: there is nothing in it that could fail.
-    answer_of(serde_json::to_vec(body).unwrap_or_default())
+    answer_of(serde_json::to_vec(body).unwrap_or_default().into())
 }
 
-fn answer_of(json: Vec<u8>) -> Answer {
-    let mut answer = Response::new(Bytes::from(json).into());
+fn answer_of(json: Bytes) -> Answer {
+    let mut answer = Response::new(json.into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     answer
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     /// Certificates; with them, TCP speaks TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<tls::Settings>,
+    /// MiB of answers that are kept for retries, shared out evenly among the clients.
+    pub retry_answers_mib_max: Bounded<1, 4_096>,
     /// Who may call; without any, only local callers.
     pub clients: Vec<ClientSettings>,
 }
@@ -77,6 +79,7 @@ impl Default for Settings {
             connections_max: Bounded::of::<8192>(),
             drain_s: Bounded::of::<10>(),
             tls: None,
+            retry_answers_mib_max: Bounded::of::<32>(),
             clients: Vec::new(),
         }
     }

@@ -303,6 +303,7 @@ async fn keep_house<M: Memory>(
                 let now = service.clock.now();
                 let memory = service.pipeline.memory();
                 memory.sweep(now);
+                service.retries.sweep();
                 let counts = memory.counts();
                 service.meters.users.set(gauge(counts.users));
                 service.meters.decisions_pending.set(gauge(counts.pending));

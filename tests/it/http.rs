@@ -6,6 +6,7 @@ mod drain;
 mod errors;
 mod feedback;
 mod hostile;
+mod idempotence;
 mod import;
 mod leniency;
 mod limits;

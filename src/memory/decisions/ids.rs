@@ -68,6 +68,11 @@ impl IdSource {
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
+    /// A key that nobody can foretell, and that goes with the process.
+    pub fn key(&self) -> HashKey {
+        HashKey::fixed(self.bits().to_le_bytes())
+    }
+
     fn next(&self) -> u64 {
         self.count.fetch_add(1, Ordering::Relaxed)
     }

@@ -22,13 +22,20 @@ impl<M: Memory> Service<M> {
         let body = self.json_body(headers, body).await?;
         let Object(login): Object<LoginBody<'_>> = wire::parse(&body)?;
         caller.may_act_for(login.tenant())?;
+        let retry = login.retry_parts(&body);
         let now = self.clock.now();
         let event = login.of_the_present()?.into_event(reception(caller, now))?;
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        let scored = self.pipeline.score(caller.tag(), &event, now).await;
-        Ok(answer_of(if minimal { answer::minimal(&scored) } else { answer::full(&scored) }))
+        let score = async {
+            let scored = self.pipeline.score(caller.tag(), &event, now).await;
+            if minimal { answer::minimal(&scored) } else { answer::full(&scored) }
+        };
+        Ok(answer_of(match retry {
+            Some(parts) => self.retries.answer(caller.share, minimal, parts, score).await,
+            None => score.await.into(),
+        }))
     }
 }
 

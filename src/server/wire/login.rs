@@ -10,7 +10,9 @@ use crate::units::{Coordinates, CountryCode, Kilometres};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// The body. Members that are not known are refused, so that a typo never weakens a decision.
 #[derive(Debug, Deserialize)]
@@ -31,8 +33,7 @@ pub(in crate::server) struct LoginBody<'a> {
     first_factor: Word<FirstFactor>,
     #[serde(default)]
     remembered_browser: bool,
-    #[serde(rename = "session_id")]
-    _session_id: Option<Text<'a, 0, 256>>,
+    session_id: Option<Text<'a, 0, 256>>,
     #[serde(rename = "client_id")]
     _client_id: Option<Text<'a, 0, 256>>,
     tenant: Option<ShortText<'a>>,
@@ -138,6 +139,20 @@ impl<'a> LoginBody<'a> {
         self.tenant.as_ref().map_or("default", |tenant| &tenant.0)
     }
 
+    /// The two ends of `body`, which this was parsed from, around the value of `time`: what a retry repeats byte by byte.
+    /// `None` without a `session_id`; an empty one names no session.
+    pub(in crate::server) fn retry_parts<'b>(&self, body: &'b [u8]) -> Option<[&'b [u8]; 2]> {
+        self.session_id.as_ref().filter(|id| !id.0.is_empty())?;
+        let time = match self.time.as_ref().map(|text| &text.0) {
+            None => None,
+            Some(Cow::Borrowed(text)) => position(body, text),
+            // With escapes in it, which some libraries write for a plus sign, it was copied out.
+            Some(Cow::Owned(_)) => serde_json::from_slice::<OnlyTime<'_>>(body).ok()?.position(body),
+        };
+        let time = time.unwrap_or(0..0);
+        Some([&body[..time.start], &body[time.end..]])
+    }
+
     /// For a login that is to be judged: what only the past has is not known here.
     pub(in crate::server) fn of_the_present(self) -> Result<Self, Failure> {
         let past = [("result", self.result.is_some()), ("mfa_passed", self.mfa_passed.is_some())];
@@ -187,6 +202,25 @@ impl<'a> LoginBody<'a> {
             time,
         })
     }
+}
+
+/// Looks for `time` alone, in a body that is known to be good.
+#[derive(Deserialize)]
+struct OnlyTime<'a> {
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
+}
+
+impl OnlyTime<'_> {
+    fn position(&self, body: &[u8]) -> Option<Range<usize>> {
+        position(body, self.time?.get())
+    }
+}
+
+/// Where `part`, which was borrowed from `body`, stands in it.
+fn position(body: &[u8], part: &str) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
+    Some(start..start + part.len()).filter(|range| range.end <= body.len())
 }
 
 impl<'a> UserBody<'a> {
