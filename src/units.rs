@@ -117,12 +117,13 @@ impl CountryCode {
     /// Accepts two ASCII letters of either case.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        match text.as_bytes() {
-            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-                Some(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
-            }
-            _ => None,
-        }
+        text.as_bytes().try_into().ok().and_then(Self::from_bytes)
+    }
+
+    /// The same of bytes.
+    #[must_use]
+    pub fn from_bytes(letters: [u8; 2]) -> Option<Self> {
+        letters.iter().all(u8::is_ascii_alphabetic).then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
     }
 
     /// The two letters as bytes, for compact storage.

@@ -29,6 +29,14 @@ const VERSION: u8 = 3;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
 const METRES_PER_KM: f64 = 1000.0;
+/// Bytes of each part, as the picture above has them.
+const HEAD_BYTES: usize = 1 + 5 * 4 + 3;
+const DEVICE_BYTES: usize = 27;
+const AGENT_BYTES: usize = 12;
+const NETWORK_BYTES: usize = 12;
+const COUNTRY_BYTES: usize = 8;
+const PLACE_BYTES: usize = 27;
+const MARK_BYTES: usize = 13;
 /// Beside the number of a place's device: a city row said where it is.
 const CITY: u8 = 0x80;
 
@@ -47,37 +55,57 @@ impl std::error::Error for RowError {}
 impl UserHistory {
     /// Writes the row behind what `out` holds.
     pub fn write_row(&self, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        let start = out.len();
+        out.resize(start + self.row_len(), 0);
+        self.write_row_into(&mut out[start..]);
+    }
+
+    /// The length of the row, in bytes.
+    #[must_use]
+    pub fn row_len(&self) -> usize {
+        HEAD_BYTES
+            + DEVICE_BYTES * self.devices.len()
+            + AGENT_BYTES * self.agents.len()
+            + NETWORK_BYTES * self.networks.len()
+            + COUNTRY_BYTES * self.countries.len()
+            + PLACE_BYTES * self.places.len()
+            + MARK_BYTES * self.marks.len()
+    }
+
+    /// Writes the row into [`Self::row_len`] bytes.
+    pub fn write_row_into(&self, row: &mut [u8]) {
+        let out = &mut Writer(row);
+        out.put([VERSION]);
         let times_s =
             [self.last_login_s, self.place_confirmed_s, self.factor_passed_s, self.unfinished_s, self.fraud_labelled_s];
-        out.extend(times_s.into_iter().flat_map(u32::to_le_bytes));
+        times_s.into_iter().for_each(|time_s| out.put(time_s.to_le_bytes()));
         let (devices, agents, networks) = (self.devices.len(), self.agents.len(), self.networks.len());
         let (countries, places, marks) = (self.countries.len(), self.places.len(), self.marks.len());
-        out.extend([devices | agents << 4, networks | places << 5, countries | marks << 5].map(short));
+        out.put([devices | agents << 4, networks | places << 5, countries | marks << 5].map(short));
         for device in &self.devices {
-            out.extend_from_slice(&device.tag.0.to_le_bytes());
+            out.put(device.tag.0.to_le_bytes());
             write_usage(out, device.usage);
             let Accepted { generation, since_s, origin } = device.accepted;
             write_u24(out, generation.min(GENERATION_MAX));
-            out.extend_from_slice(&since_s.to_le_bytes());
-            out.extend_from_slice(&origin.to_le_bytes());
+            out.put(since_s.to_le_bytes());
+            out.put(origin.to_le_bytes());
             write_u24(out, device.first_s / FIRST_STEP_S);
             let of_family = |known: &KnownAgent| Some(known.agent.family) == device.family;
-            out.push(number(self.agents.iter().position(of_family)));
+            out.put([number(self.agents.iter().position(of_family))]);
         }
         for known in &self.agents {
-            out.extend_from_slice(&known.agent.family.to_bits().to_le_bytes());
-            out.extend_from_slice(&known.agent.major.to_le_bytes());
+            out.put(known.agent.family.to_bits().to_le_bytes());
+            out.put(known.agent.major.to_le_bytes());
             write_usage(out, known.usage);
         }
         for network in &self.networks {
-            out.extend_from_slice(&network.tag.0.to_le_bytes());
-            out.extend_from_slice(&network.asn.unwrap_or(0).to_le_bytes());
-            out.extend_from_slice(&day(network.usage.last_s).to_le_bytes());
-            out.extend_from_slice(&network.usage.days.to_le_bytes());
+            out.put(network.tag.0.to_le_bytes());
+            out.put(network.asn.unwrap_or(0).to_le_bytes());
+            out.put(day(network.usage.last_s).to_le_bytes());
+            out.put(network.usage.days.to_le_bytes());
         }
         for country in &self.countries {
-            out.extend_from_slice(&country.code.to_bytes());
+            out.put(country.code.to_bytes());
             write_usage(out, country.usage);
         }
         for place in &self.places {
@@ -95,18 +123,26 @@ impl UserHistory {
     ///
     /// [`RowError`] for anything that [`Self::write_row`] does not write.
     pub fn read_row(row: &[u8]) -> Result<Self, RowError> {
+        let mut history = Self::default();
+        history.fill(row)?;
+        Ok(history)
+    }
+
+    /// Reads a row into an empty history: the structure is large, and a login moves it nowhere.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read_row`]; the history is then of no use.
+    pub fn fill(&mut self, row: &[u8]) -> Result<(), RowError> {
         let mut reader = Reader(row);
         if reader.u8()? != VERSION {
             return Err(RowError);
         }
-        let mut history = Self {
-            last_login_s: reader.u32()?,
-            place_confirmed_s: reader.u32()?,
-            factor_passed_s: reader.u32()?,
-            unfinished_s: reader.u32()?,
-            fraud_labelled_s: reader.u32()?,
-            ..Self::default()
-        };
+        self.last_login_s = reader.u32()?;
+        self.place_confirmed_s = reader.u32()?;
+        self.factor_passed_s = reader.u32()?;
+        self.unfinished_s = reader.u32()?;
+        self.fraud_labelled_s = reader.u32()?;
         let [a, b, c] = reader.take()?;
         let counts = [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from);
         let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
@@ -116,7 +152,7 @@ impl UserHistory {
         let [devices, agents, networks, countries, places, marks] = counts;
         let mut agent_of_device = ArrayVec::<u8, DEVICES_MAX>::new();
         for _ in 0..devices {
-            history.devices.push(KnownDevice {
+            self.devices.push(KnownDevice {
                 tag: DeviceTag(reader.u64()?),
                 usage: reader.usage()?,
                 accepted: Accepted { generation: reader.u24()?, since_s: reader.u32()?, origin: reader.u16()? },
@@ -127,28 +163,28 @@ impl UserHistory {
         }
         for _ in 0..agents {
             let agent = Agent { family: AgentFamily::from_bits(reader.u32()?), major: reader.u16()? };
-            history.agents.push(KnownAgent { agent, usage: reader.usage()? });
+            self.agents.push(KnownAgent { agent, usage: reader.usage()? });
         }
-        for (device, number) in history.devices.iter_mut().zip(agent_of_device) {
-            device.family = numbered(&history.agents, number)?.map(|known| known.agent.family);
+        for (device, number) in self.devices.iter_mut().zip(agent_of_device) {
+            device.family = numbered(&self.agents, number)?.map(|known| known.agent.family);
         }
         for _ in 0..networks {
             let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
             let last_s = u32::from(reader.u16()?).checked_mul(Usage::DAY_S).ok_or(RowError)?;
             let usage = Usage { last_s, days: reader.u16()? };
-            history.networks.push(KnownNetwork { tag, asn, usage });
+            self.networks.push(KnownNetwork { tag, asn, usage });
         }
         for _ in 0..countries {
-            history.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
+            self.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
         }
         for _ in 0..places {
-            let place = reader.place(&history.devices)?;
-            history.places.push(place);
+            let place = reader.place(&self.devices)?;
+            self.places.push(place);
         }
         for _ in 0..marks {
-            history.marks.push(reader.mark()?);
+            self.marks.push(reader.mark()?);
         }
-        if reader.0.is_empty() { Ok(history) } else { Err(RowError) }
+        if reader.0.is_empty() { Ok(()) } else { Err(RowError) }
     }
 
     /// When the user of this row last completed a login, in whole seconds since 1970; 0 where the row is damaged.
@@ -175,9 +211,9 @@ fn numbered<T>(entries: &[T], number: u8) -> Result<Option<&T>, RowError> {
     }
 }
 
-fn write_u24(out: &mut Vec<u8>, value: u32) {
+fn write_u24(out: &mut Writer<'_>, value: u32) {
     let [a, b, c, _] = value.to_le_bytes();
-    out.extend_from_slice(&[a, b, c]);
+    out.put([a, b, c]);
 }
 
 /// Days since 1970: 16 bits of them reach to 2149.
@@ -189,27 +225,27 @@ fn known(value: u32) -> Option<u32> {
     (value != 0).then_some(value)
 }
 
-fn write_usage(out: &mut Vec<u8>, usage: Usage) {
-    out.extend_from_slice(&usage.last_s.to_le_bytes());
-    out.extend_from_slice(&usage.days.to_le_bytes());
+fn write_usage(out: &mut Writer<'_>, usage: Usage) {
+    out.put(usage.last_s.to_le_bytes());
+    out.put(usage.days.to_le_bytes());
 }
 
-fn write_place(out: &mut Vec<u8>, visit: &ValidPlace, device: u8) {
+fn write_place(out: &mut Writer<'_>, visit: &ValidPlace, device: u8) {
     let Place { at, radius, grain, country } = visit.place;
-    out.extend_from_slice(&visit.time_s.to_le_bytes());
-    out.extend_from_slice(&units(at.latitude()).to_le_bytes());
-    out.extend_from_slice(&units(at.longitude()).to_le_bytes());
-    out.extend_from_slice(&metres(radius).to_le_bytes());
-    out.push(match grain {
+    out.put(visit.time_s.to_le_bytes());
+    out.put(units(at.latitude()).to_le_bytes());
+    out.put(units(at.longitude()).to_le_bytes());
+    out.put(metres(radius).to_le_bytes());
+    out.put([match grain {
         Grain::Country => device,
         Grain::City => device | CITY,
-    });
-    out.extend_from_slice(&country.map_or([0, 0], CountryCode::to_bytes));
-    out.extend_from_slice(&visit.network.map_or(0, |tag| tag.0).to_le_bytes());
-    out.extend_from_slice(&visit.asn.unwrap_or(0).to_le_bytes());
+    }]);
+    out.put(country.map_or([0, 0], CountryCode::to_bytes));
+    out.put(visit.network.map_or(0, |tag| tag.0).to_le_bytes());
+    out.put(visit.asn.unwrap_or(0).to_le_bytes());
 }
 
-fn write_mark(out: &mut Vec<u8>, mark: &Mark) {
+fn write_mark(out: &mut Writer<'_>, mark: &Mark) {
     let (kind, subject) = match mark.subject {
         Subject::Device(tag) => (0, tag.0.to_le_bytes()),
         Subject::Address(tag) => (1, tag.0.to_le_bytes()),
@@ -223,9 +259,9 @@ fn write_mark(out: &mut Vec<u8>, mark: &Mark) {
             (3, [a, b, 0, 0, 0, 0, 0, 0])
         }
     };
-    out.push(kind);
-    out.extend_from_slice(&subject);
-    out.extend_from_slice(&mark.marked_s.to_le_bytes());
+    out.put([kind]);
+    out.put(subject);
+    out.put(mark.marked_s.to_le_bytes());
 }
 
 fn units(degrees: f64) -> i32 {
@@ -240,6 +276,19 @@ fn metres(radius: Kilometres) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
     let nearest = (radius.value() * METRES_PER_KM).round() as u32;
     if f64::from(nearest) / METRES_PER_KM >= radius.value() { nearest } else { nearest.saturating_add(1) }
+}
+
+/// What is left to write.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    /// There is room: the row is as long as its parts together.
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some((head, rest)) = std::mem::take(&mut self.0).split_first_chunk_mut::<N>() {
+            *head = bytes;
+            self.0 = rest;
+        }
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -280,7 +329,7 @@ impl Reader<'_> {
     }
 
     fn country(&mut self) -> Result<Option<CountryCode>, RowError> {
-        Ok(std::str::from_utf8(&self.take::<2>()?).ok().and_then(CountryCode::new))
+        self.take().map(CountryCode::from_bytes)
     }
 
     fn coordinates(&mut self) -> Result<Coordinates, RowError> {

@@ -41,7 +41,8 @@ impl Volatile {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, MemoryError> {
         let (answer, lesson) = if let Some(mut row) = self.users.get_mut(&user) {
-            let mut history = UserHistory::read_row(&row)?;
+            let mut history = UserHistory::default();
+            history.fill(&row)?;
             let (answer, lesson) = judge(Some(&history));
             if let Some(lesson) = &lesson {
                 history.learn(lesson);
@@ -115,13 +116,11 @@ impl Volatile {
 
 /// In place where the length is the same, as it is for most logins.
 fn write(row: &mut Box<[u8]>, history: &UserHistory) {
-    let mut bytes = Vec::with_capacity(row.len().max(160));
-    history.write_row(&mut bytes);
-    if bytes.len() == row.len() {
-        row.copy_from_slice(&bytes);
-    } else {
-        *row = bytes.into_boxed_slice();
+    let length = history.row_len();
+    if row.len() != length {
+        *row = vec![0; length].into_boxed_slice();
     }
+    history.write_row_into(row);
 }
 
 impl Memory for Volatile {

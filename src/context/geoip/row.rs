@@ -92,7 +92,7 @@ impl Row {
     }
 
     pub(super) fn country(&self) -> Option<CountryCode> {
-        std::str::from_utf8(&self.country).ok().and_then(CountryCode::new)
+        CountryCode::from_bytes(self.country)
     }
 
     pub(super) fn asn(&self) -> Option<u32> {
