@@ -118,6 +118,14 @@ pub enum Route {
     Feedback,
     /// `/v1/import`
     Import,
+    /// `/v1/decisions`
+    Decisions,
+    /// `/v1/users/{id}`
+    User,
+    /// `/v1/users/{id}/export`
+    Export,
+    /// `/v1/users/{id}/devices/{device}`
+    Device,
     /// Health, readiness and metrics.
     Admin,
     /// Anything else.
@@ -125,7 +133,18 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 6] = [Self::Score, Self::Outcome, Self::Feedback, Self::Import, Self::Admin, Self::Unknown];
+    const ALL: [Self; 10] = [
+        Self::Score,
+        Self::Outcome,
+        Self::Feedback,
+        Self::Import,
+        Self::Decisions,
+        Self::User,
+        Self::Export,
+        Self::Device,
+        Self::Admin,
+        Self::Unknown,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -133,6 +152,10 @@ impl Route {
             Self::Outcome => "outcome",
             Self::Feedback => "feedback",
             Self::Import => "import",
+            Self::Decisions => "decisions",
+            Self::User => "user",
+            Self::Export => "export",
+            Self::Device => "device",
             Self::Admin => "admin",
             Self::Unknown => "unknown",
         }

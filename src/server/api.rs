@@ -5,6 +5,7 @@ mod endpoint;
 mod import;
 mod retry;
 mod score;
+mod users;
 
 use super::auth::{Access, Caller};
 use super::body;
@@ -119,6 +120,10 @@ impl<M: Memory> Service<M> {
             Endpoint::Outcome(id) => self.outcome(caller, id, headers, body).await,
             Endpoint::Feedback(id) => self.feedback(caller, id, headers, body).await,
             Endpoint::Import => self.import(caller, headers, body).await,
+            Endpoint::Decisions => self.decisions(caller, head).await,
+            Endpoint::User(id) => self.user(caller, id, head).await,
+            Endpoint::Export(id) => self.export(caller, id, head).await,
+            Endpoint::Device(id, device) => self.device(caller, (*id, *device), head).await,
         }
     }
 

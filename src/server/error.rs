@@ -110,7 +110,7 @@ impl Failure {
         match self {
             Self::MalformedJson(why) => format!("the body is not JSON: {why}").into(),
             Self::Truncated => "the body ended early".into(),
-            Self::NotFound => "there is no such route".into(),
+            Self::NotFound => "there is no such route or resource".into(),
             Self::MethodNotAllowed { allow } => format!("this route takes {allow}").into(),
             Self::Timeout => "the body came too slowly (server.request_timeout_ms)".into(),
             Self::TooLarge { bytes_max } => {

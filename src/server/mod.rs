@@ -14,6 +14,7 @@ mod limits;
 mod listen;
 mod run;
 pub mod tls;
+mod uri;
 mod wire;
 mod worker;
 

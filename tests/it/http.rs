@@ -1,6 +1,7 @@
 //! The contract of the API, over real sockets.
 
 mod access;
+mod decisions;
 mod device_cookie;
 mod drain;
 mod errors;
@@ -13,3 +14,4 @@ mod limits;
 mod operations;
 mod outcome;
 mod protocol;
+mod users;

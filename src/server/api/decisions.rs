@@ -1,18 +1,30 @@
-//! `POST /v1/decisions/{id}/outcome` and `/feedback`.
+//! `GET /v1/decisions`, and `POST /v1/decisions/{id}/outcome` and `/feedback`.
 
+use super::users::{private, tenant};
 use super::{Service, no_content};
 use crate::memory::Memory;
 use crate::memory::decisions::{DecisionId, Feedback, Refusal, Report};
-use crate::pipeline::SettleError;
+use crate::pipeline::{Search, SettleError};
 use crate::server::Answer;
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
+use crate::server::wire::decisions::{ListBody, ListQuery};
 use crate::server::wire::outcome::{FeedbackBody, OutcomeBody};
 use crate::server::wire::{self, Object};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
 
 impl<M: Memory> Service<M> {
+    pub(super) async fn decisions(&self, caller: Caller<'_>, head: &Parts) -> Result<Answer, Failure> {
+        caller.needs(Scope::History)?;
+        let tenant = tenant(caller, &head.headers)?;
+        let ListQuery { user, action, since, limit, before } = ListQuery::parse(head.uri.query())?;
+        let search = Search { tenant, user_id: user.as_deref(), action, since, before, limit };
+        let page = self.pipeline.decisions(search).await.map_err(|_| Failure::MemoryUnavailable)?;
+        Ok(private(&ListBody::new(&page)))
+    }
+
     pub(super) async fn outcome(
         &self,
         caller: Caller<'_>,

@@ -9,6 +9,10 @@ pub(super) enum Endpoint<'a> {
     Outcome(&'a str),
     Feedback(&'a str),
     Import,
+    Decisions,
+    User(&'a str),
+    Export(&'a str),
+    Device(&'a str, &'a str),
 }
 
 impl<'a> Endpoint<'a> {
@@ -16,7 +20,11 @@ impl<'a> Endpoint<'a> {
         match path {
             "/v1/score" => return Some(Self::Score),
             "/v1/import" => return Some(Self::Import),
+            "/v1/decisions" => return Some(Self::Decisions),
             _ => {}
+        }
+        if let Some(user) = path.strip_prefix("/v1/users/") {
+            return Self::of_user(user);
         }
         match path.strip_prefix("/v1/decisions/")?.split_once('/')? {
             ("", _) => None,
@@ -26,10 +34,25 @@ impl<'a> Endpoint<'a> {
         }
     }
 
+    /// An id that is empty is one of nobody, and told so; what is behind it is a route or none.
+    fn of_user(path: &'a str) -> Option<Self> {
+        match path.split_once('/') {
+            None => Some(Self::User(path)),
+            Some((id, "export")) => Some(Self::Export(id)),
+            Some((id, rest)) => {
+                let device = rest.strip_prefix("devices/").filter(|device| !device.contains('/'))?;
+                Some(Self::Device(id, device))
+            }
+        }
+    }
+
     /// The methods, as the header `Allow` names them.
     pub(super) fn methods(&self) -> &'static str {
         match self {
             Self::Score | Self::Outcome(_) | Self::Feedback(_) | Self::Import => "POST",
+            Self::Decisions | Self::Export(_) => "GET",
+            Self::User(_) => "GET, DELETE",
+            Self::Device(..) => "DELETE",
         }
     }
 
@@ -40,6 +63,10 @@ impl<'a> Endpoint<'a> {
             Self::Outcome(_) => Route::Outcome,
             Self::Feedback(_) => Route::Feedback,
             Self::Import => Route::Import,
+            Self::Decisions => Route::Decisions,
+            Self::User(_) => Route::User,
+            Self::Export(_) => Route::Export,
+            Self::Device(..) => Route::Device,
         }
     }
 }

@@ -1,14 +1,19 @@
 //! What stands on the wire. These types stay in `server`; everything behind them is parsed and valid.
 
 pub(super) mod answer;
+pub(super) mod decisions;
+pub(super) mod export;
 pub(super) mod import;
 mod json;
 pub(super) mod login;
 pub(super) mod outcome;
+pub(super) mod users;
 
 use super::error::Failure;
+use crate::clock::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
 use serde_json::error::Category;
 use std::borrow::Cow;
 use std::fmt;
@@ -52,6 +57,16 @@ fn field(path: Option<&str>, detail: &str) -> Option<String> {
 /// The message without serde_json's " at line 1 column 7", which says nothing about a field.
 fn without_position(message: &str) -> String {
     message.rsplit_once(" at line ").map_or(message, |(message, _)| message).to_owned()
+}
+
+/// RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time(pub(super) Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.encode(&mut [0; 24]))
+    }
 }
 
 /// A JSON object. serde would take an array of the members' values for one, too.
