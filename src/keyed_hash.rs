@@ -8,10 +8,19 @@ use siphasher::sip128::{Hasher128, SipHasher13, SipHasher24};
 use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 
 /// Whose history: tenant and user id under the deployment's key. Two users share one with a chance of 2^-128 a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserKey(pub u128);
+
+impl UserKey {
+    /// Half of it, for counting users: as good a hash as the whole.
+    #[must_use]
+    pub fn low_bits(self) -> u64 {
+        u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or(0)
+    }
+}
 
 /// One device of one user. 64 bits: with ten devices a user, a stranger's device passes for a known one with a
 /// chance of 5e-19 a login, and without the key there is no searching for one.
@@ -69,9 +78,42 @@ impl fmt::Display for AddressTag {
     }
 }
 
-/// The secret of a deployment. Cloning copies 16 bytes; it is never printed.
+/// A network, or an autonomous system, as all users of one tenant share it. Never zero, so that an empty place can be. 64 bits:
+/// among 100,000 sources, one is taken for another with a chance of 3e-10.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SourceKey(pub NonZeroU64);
+
+/// Where a login comes from, by what it shares with the logins of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// The address; an IPv6 one by its /64, which is one line's.
+    pub address: SourceKey,
+    /// Its /24 or /48.
+    pub prefix: SourceKey,
+    /// Its autonomous system, where known.
+    pub system: Option<SourceKey>,
+}
+
+impl SourceKey {
+    fn new(hash: u64) -> Self {
+        Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MAX))
+    }
+}
+
+/// The secret of a deployment. Cloning copies 32 bytes; it is never printed.
 #[derive(Clone)]
-pub struct HashKey([u8; 16]);
+pub struct HashKey {
+    bytes: [u8; 16],
+    /// Most deployments have no other tenant.
+    default_tenant: TenantKey,
+}
+
+/// What follows from the secret for one tenant: a secret, too.
+#[derive(Clone, Copy)]
+struct TenantKey(u64, u64);
+
+/// The tenant of who names none. **Source:** http-api.md.
+const DEFAULT_TENANT: &str = "default";
 
 impl HashKey {
     /// A key of random bytes, good for as long as memory is volatile.
@@ -82,13 +124,14 @@ impl HashKey {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes))
+        Ok(Self::fixed(bytes))
     }
 
     /// A key that is given, for tests and benches that must repeat.
     #[must_use]
     pub fn fixed(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+        let default_tenant = TenantKey::new(&bytes, DEFAULT_TENANT);
+        Self { bytes, default_tenant }
     }
 
     /// The key of a user's history.
@@ -146,20 +189,67 @@ impl HashKey {
         RequestTag(hasher.finish128().as_u128())
     }
 
+    /// The keys of an address's sources, bound to the tenant: what happens to one tenant says nothing to another.
+    #[must_use]
+    pub fn sources(&self, tenant: &str, address: IpAddr, asn: Option<u32>) -> Sources {
+        if tenant == DEFAULT_TENANT {
+            self.default_tenant.sources(address, asn)
+        } else {
+            TenantKey::new(&self.bytes, tenant).sources(address, asn)
+        }
+    }
+
     /// 128 bits that follow from `text`, and that nobody without the key can foretell.
     #[must_use]
     pub fn unforeseeable(&self, text: &[u8]) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.0);
+        let mut hasher = SipHasher24::new_with_key(&self.bytes);
         hasher.write(text);
         hasher.finish128().as_u128()
     }
 
     /// Each kind of tag has its own first byte, so that none can stand for another.
     fn hasher(&self, kind: u8) -> SipHasher13 {
-        let mut hasher = SipHasher13::new_with_key(&self.0);
-        hasher.write_u8(kind);
-        hasher
+        hasher(&self.bytes, kind)
     }
+}
+
+fn hasher(key: &[u8; 16], kind: u8) -> SipHasher13 {
+    let mut hasher = SipHasher13::new_with_key(key);
+    hasher.write_u8(kind);
+    hasher
+}
+
+impl TenantKey {
+    fn new(key: &[u8; 16], tenant: &str) -> Self {
+        let mut hasher = hasher(key, b's');
+        hasher.write(tenant.as_bytes());
+        let hash = hasher.finish128();
+        Self(hash.h1, hash.h2)
+    }
+
+    /// One hash does for prefix and address: half of it tells the addresses of the prefix apart. Nobody picks the number of a
+    /// system, so that a secret and a mixer are enough there.
+    fn sources(self, address: IpAddr, asn: Option<u32>) -> Sources {
+        let hasher = SipHasher13::new_with_keys(self.0, self.1);
+        let (prefix, host) = match address {
+            IpAddr::V4(v4) => (hasher.hash(&v4.octets()[..3]), u64::from(v4.octets()[3])),
+            IpAddr::V6(v6) => (hasher.hash(&v6.octets()[..6]), u64::from(v6.segments()[3])),
+        };
+        Sources {
+            address: SourceKey::new(mixed(prefix.h2 ^ host)),
+            prefix: SourceKey::new(prefix.h1),
+            system: asn.map(|asn| SourceKey::new(mixed(self.0 ^ u64::from(asn)))),
+        }
+    }
+}
+
+/// Spreads a secret's neighbours over all 64 bits, no two of them to one number. **Source:** the finalizer of MurmurHash3 (Appleby).
+fn mixed(mut bits: u64) -> u64 {
+    bits ^= bits >> 33;
+    bits = bits.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    bits ^= bits >> 33;
+    bits = bits.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    bits ^ bits >> 33
 }
 
 impl fmt::Debug for HashKey {
@@ -196,5 +286,30 @@ mod tests {
         assert_ne!(exact("2001:db8:1:2::1"), exact("2001:db8:1:3::1"));
         assert_eq!(tag("2001:db8:1::1"), tag("2001:db8:1:ffff::2"));
         assert_ne!(tag("2001:db8:1::1"), tag("2001:db8:2::1"));
+    }
+    #[test]
+    fn sources_are_the_line_its_neighbourhood_and_its_system_of_one_tenant() {
+        let key = HashKey::fixed([7; 16]);
+        let of = |tenant: &str, text: &str, asn| text.parse().map(|ip| key.sources(tenant, ip, asn)).ok();
+        let same = |a: &str, b: &str| {
+            let (a, b) = (of("default", a, Some(64_500))?, of("default", b, Some(64_501))?);
+            Some((a.address == b.address, a.prefix == b.prefix, a.system == b.system))
+        };
+        for (a, b, address, prefix) in [
+            ("89.160.20.7", "89.160.20.7", true, true),
+            ("89.160.20.7", "89.160.20.240", false, true),
+            ("89.160.20.7", "89.160.21.7", false, false),
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::1", true, true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false, true),
+            ("2001:db8:1:2::1", "2001:db8:2:2::1", false, false),
+        ] {
+            assert_eq!(same(a, b), Some((address, prefix, false)), "{a} {b}");
+        }
+        let (ours, theirs) = (of("default", "89.160.20.7", Some(1)), of("acme", "89.160.20.7", Some(1)));
+        assert!(
+            ours.zip(theirs)
+                .is_some_and(|(a, b)| { a.address != b.address && a.prefix != b.prefix && a.system != b.system })
+        );
+        assert_eq!(of("default", "89.160.20.7", None).and_then(|sources| sources.system), None);
     }
 }

@@ -73,6 +73,7 @@ pub mod event;
 
 pub mod context;
 pub mod history;
+pub mod velocity;
 
 pub mod signals;
 pub mod verdict;

@@ -44,6 +44,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(2, "context::ip_lists", &["context::data_file"]),
     module(2, "context::network", &[]),
     module(2, "context::phone", &[]),
+    // What is counted of many logins, in memory.
+    module(2, "velocity", &[]),
     // Usable from level 3 up; label values come from the closed sets of signals and verdict.
     module(2, "telemetry", &["signals", "verdict"]),
     // 3: I/O behind traits.
@@ -74,6 +76,9 @@ pub(crate) const FACTS: &[&str] = &[
     "context::phone::LineType",
     "context::phone::Number",
     "context::phone::Phone",
+    "velocity::Finding",
+    "velocity::Scope",
+    "velocity::Settings",
 ];
 pub(crate) const FACTS_LEVEL: u8 = 1;
 

@@ -1,0 +1,324 @@
+//! What is counted of one source: an address, a prefix or an autonomous system.
+
+use super::Window;
+use super::ring::{Counts, Ring};
+use super::users::{Cells, DAY_S, RecentUsers, Stamp, Users};
+
+/// The clock may go back by this much and nothing is lost; a source from further in the future is begun anew, since its rings
+/// would stand still until then.
+const BACK_S_MAX: u32 = 600;
+
+/// The counts of one source, some 460 bytes. Two of the same source, counted at two places, can be put together.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Source {
+    /// The last second that was counted; no bucket and no stamp is later.
+    touched_s: u32,
+    weight: Weight,
+    past: Past,
+    minutes: Ring<10, 300>,
+    hour: Ring<12, 3_600>,
+    day: Ring<12, DAY_S>,
+    /// Who logged in; marked: on a device that was known.
+    succeeding: Cells,
+    /// Who failed; marked: whom the caller does not know.
+    failing: RecentUsers,
+}
+
+/// How much a source has to tell, and so how long it outlives others that were seen later. A failure is worth four successes; two hours
+/// halve it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Weight(u16);
+
+impl Weight {
+    const SUCCESS: Self = Self(1);
+    const FAILURE: Self = Self(4);
+
+    fn add(&mut self, more: Self) {
+        self.0 = self.0.saturating_add(more.0);
+    }
+
+    /// A quarter of an hour for each doubling, up to four hours.
+    const fn outlives_s(self) -> u32 {
+        900 * (u16::BITS - self.0.leading_zeros())
+    }
+}
+
+/// What was counted longer than a day ago, fading: half of it is gone after 34 steps of two hours, some three days.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Past {
+    pub(super) failures: f32,
+    pub(super) successes: f32,
+}
+
+impl Past {
+    const KEPT: f32 = 0.98;
+
+    fn fade(&mut self, steps: i32) {
+        let kept = Self::KEPT.powi(steps);
+        self.failures *= kept;
+        self.successes *= kept;
+    }
+
+    pub(super) fn add(&mut self, counts: Counts) {
+        #[expect(clippy::cast_precision_loss, reason = "a share does not need the last of 24 bits")]
+        let (failures, successes) = (counts.failures as f32, counts.successes as f32);
+        self.failures += failures;
+        self.successes += successes;
+    }
+}
+
+impl Source {
+    /// By how many seconds a source outlives its last use, where one failure is all that it has to tell.
+    pub(super) const FAILED_ONCE_OUTLIVES_S: u32 = Weight::FAILURE.outlives_s();
+    /// The same where one success is all.
+    pub(super) const SUCCEEDED_ONCE_OUTLIVES_S: u32 = Weight::SUCCESS.outlives_s();
+
+    pub(super) fn new(at_s: u32) -> Self {
+        Self {
+            touched_s: at_s,
+            weight: Weight(0),
+            past: Past { failures: 0.0, successes: 0.0 },
+            minutes: Ring::EMPTY,
+            hour: Ring::EMPTY,
+            day: Ring::EMPTY,
+            succeeding: Cells::EMPTY,
+            failing: RecentUsers::EMPTY,
+        }
+    }
+
+    /// `stamp` is of that time, and marked if nobody knows the user.
+    pub(super) fn failed(&mut self, user: Option<u64>, stamp: Stamp, at_s: u32) {
+        self.advance(at_s);
+        self.weight.add(Weight::FAILURE);
+        self.add(at_s, Counts::FAILURE);
+        if let Some(user) = user {
+            self.failing.note(user, stamp, self.touched_s);
+        }
+    }
+
+    /// `stamp` is of that time, and marked if the device was known.
+    pub(super) fn succeeded(&mut self, user: u64, stamp: Stamp, at_s: u32) {
+        self.advance(at_s);
+        self.weight.add(Weight::SUCCESS);
+        self.add(at_s, Counts::SUCCESS);
+        self.succeeding.note(user, stamp, self.touched_s);
+    }
+
+    /// When the source gives way to another.
+    pub(super) fn stays_until_s(&self) -> u32 {
+        self.touched_s.saturating_add(self.weight.outlives_s())
+    }
+
+    pub(super) fn touched_s(&self) -> u32 {
+        self.touched_s
+    }
+
+    pub(super) fn outlives_s(&self) -> u32 {
+        self.weight.outlives_s()
+    }
+
+    /// The second as of which it may be asked, or none, when it has nothing to tell of the day before `now_s`.
+    pub(super) fn asked_at(&self, now_s: u32) -> Option<u32> {
+        let is_current = self.touched_s + DAY_S > now_s && self.touched_s <= now_s + BACK_S_MAX;
+        is_current.then_some(now_s.max(self.touched_s))
+    }
+
+    pub(super) fn counts(&self, window: Window, now_s: u32) -> Counts {
+        match window {
+            Window::FiveMinutes => self.minutes.total(self.touched_s, now_s),
+            Window::Hour => self.hour.total(self.touched_s, now_s),
+            Window::Day => self.day.total(self.touched_s, now_s),
+        }
+    }
+
+    /// What was counted before the window.
+    pub(super) fn before(&self, window: Window, now_s: u32) -> Past {
+        let mut past = self.past;
+        past.add(self.counts(Window::Day, now_s) - self.counts(window, now_s));
+        past
+    }
+
+    pub(super) fn failing(&self, window: Window, now_s: u32) -> Users {
+        self.failing.count(window.seconds(), now_s)
+    }
+
+    pub(super) fn succeeding(&self, window: Window, now_s: u32) -> Users {
+        self.succeeding.count(window.seconds(), now_s)
+    }
+
+    /// Adds what was counted of the same source at another place.
+    pub(super) fn absorb(&mut self, other: &Self) {
+        let mut other = other.clone();
+        let touched_s = self.touched_s.max(other.touched_s);
+        self.advance(touched_s);
+        other.advance(touched_s);
+        self.weight.add(other.weight);
+        self.past.failures += other.past.failures;
+        self.past.successes += other.past.successes;
+        self.minutes.absorb(&other.minutes);
+        self.hour.absorb(&other.hour);
+        self.day.absorb(&other.day);
+        self.succeeding.absorb(&other.succeeding, touched_s);
+        self.failing.absorb(&other.failing, touched_s);
+    }
+
+    fn add(&mut self, at_s: u32, counts: Counts) {
+        if at_s == self.touched_s {
+            // Nearly always.
+            self.minutes.add_now(at_s, counts);
+            self.hour.add_now(at_s, counts);
+            self.day.add_now(at_s, counts);
+            return;
+        }
+        self.minutes.add(at_s, self.touched_s, counts);
+        self.hour.add(at_s, self.touched_s, counts);
+        self.day.add(at_s, self.touched_s, counts);
+    }
+
+    fn advance(&mut self, at_s: u32) {
+        if self.touched_s > at_s.saturating_add(BACK_S_MAX) {
+            *self = Self::new(at_s);
+        }
+        let touched_s = self.touched_s;
+        if at_s <= touched_s {
+            return;
+        }
+        self.minutes.turn(touched_s, at_s);
+        self.hour.turn(touched_s, at_s);
+        let steps = at_s / STEP_S - touched_s / STEP_S;
+        if steps > 0 {
+            self.past.fade(i32::try_from(steps).unwrap_or(i32::MAX));
+            self.past.add(self.day.advance(touched_s, at_s));
+            self.weight.0 = self.weight.0.checked_shr(steps).unwrap_or(0);
+        }
+        if at_s - touched_s >= DAY_S {
+            // Stamps of any age could be there, and be taken for new ones.
+            (self.succeeding, self.failing) = (Cells::EMPTY, RecentUsers::EMPTY);
+        } else if at_s / DAY_S != touched_s / DAY_S {
+            // The last time was at most two days ago, so that no stamp is older than three.
+            self.succeeding.forget_days_past(at_s);
+            self.failing.forget_days_past(at_s);
+        }
+        self.touched_s = at_s;
+    }
+}
+
+/// One step of the ring of a day.
+const STEP_S: u32 = DAY_S / 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START_S: u32 = 1_790_000_000;
+    const WINDOWS: [Window; 3] = [Window::FiveMinutes, Window::Hour, Window::Day];
+
+    fn fail(source: &mut Source, user: Option<u64>, is_unknown: bool, at_s: u32) {
+        source.failed(user, Stamp::new(at_s, is_unknown), at_s);
+    }
+
+    fn succeed(source: &mut Source, user: u64, device_known: bool, at_s: u32) {
+        source.succeeded(user, Stamp::new(at_s, device_known), at_s);
+    }
+
+    #[test]
+    fn a_source_is_small() {
+        assert!(size_of::<Source>() <= 464, "{} bytes", size_of::<Source>());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_begins_anew_and_a_little_is_forgiven() {
+        let mut source = Source::new(START_S);
+        (0..20).for_each(|user| fail(&mut source, Some(user << 58), false, START_S));
+        fail(&mut source, Some(0), false, START_S - 599);
+        let failures = |source: &Source, now_s| {
+            source.asked_at(now_s).map(|now_s| Window::ALL.map(|window| source.counts(window, now_s).failures))
+        };
+        assert_eq!(failures(&source, START_S - 599), Some([20, 21, 21]), "too old for five minutes only");
+        assert_eq!(failures(&source, START_S - 601), None, "from the future");
+        fail(&mut source, None, false, START_S - 3_600);
+        assert_eq!(failures(&source, START_S - 3_600), Some([1, 1, 1]));
+    }
+
+    #[test]
+    fn what_a_source_did_before_fades_and_is_not_counted_twice() {
+        let mut source = Source::new(START_S);
+        (0..1_000).for_each(|_| fail(&mut source, None, false, START_S));
+        let before = |source: &Source, window, now_s| source.before(window, now_s).failures;
+        for (window, after_s, expected) in
+            [(Window::FiveMinutes, 0, 0.0), (Window::FiveMinutes, 600, 1_000.0), (Window::Day, 600, 0.0)]
+        {
+            let counted = before(&source, window, START_S + after_s);
+            assert!((counted - expected).abs() < 0.5, "{window:?} after {after_s} s: {counted}");
+        }
+        succeed(&mut source, 1, true, START_S + DAY_S);
+        assert!((960.0..=1_000.0).contains(&before(&source, Window::Day, START_S + DAY_S)));
+        succeed(&mut source, 1, true, START_S + 5 * DAY_S);
+        assert!((200.0..=500.0).contains(&before(&source, Window::Day, START_S + 5 * DAY_S)));
+    }
+
+    #[derive(Debug, Clone)]
+    struct Event {
+        forward_s: u32,
+        user: u64,
+        failed: bool,
+        marked: bool,
+        here: bool,
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let event = (0..4_000_u32, any::<u64>(), any::<bool>(), any::<bool>(), any::<bool>())
+            .prop_map(|(forward_s, user, failed, marked, here)| Event { forward_s, user, failed, marked, here });
+        prop::collection::vec(event, 1..60)
+    }
+
+    fn count(source: &mut Source, event: &Event, at_s: u32) {
+        if event.failed {
+            fail(source, Some(event.user), event.marked, at_s);
+        } else {
+            succeed(source, event.user, event.marked, at_s);
+        }
+    }
+
+    proptest! {
+        /// Counted at two places and put together, in either order, it is as counted at one.
+        #[test]
+        fn two_halves_make_a_whole(events in events(), idle_s in 0..90_000_u32) {
+            let mut whole = Source::new(START_S);
+            let (mut here, mut there) = (whole.clone(), whole.clone());
+            let mut at_s = START_S;
+            for event in &events {
+                at_s += event.forward_s;
+                count(&mut whole, event, at_s);
+                count(if event.here { &mut here } else { &mut there }, event, at_s);
+            }
+            let now_s = at_s + idle_s;
+            let told = |source: &Source| source.asked_at(now_s).map(|now_s| WINDOWS.map(|window| (
+                source.counts(window, now_s), source.failing(window, now_s).all, source.succeeding(window, now_s).all,
+            )));
+            let mut joined = here.clone();
+            joined.absorb(&there);
+            prop_assert_eq!(told(&joined), told(&whole));
+            there.absorb(&here);
+            prop_assert_eq!(told(&there), told(&whole));
+        }
+
+        /// Days pass, stamps come round: no user is ever counted who was not there within the window.
+        #[test]
+        fn nobody_of_days_past_comes_back(gaps in prop::collection::vec(0..86_399_u32, 1..40)) {
+            let mut source = Source::new(START_S);
+            fail(&mut source, Some(1 << 58), true, START_S);
+            succeed(&mut source, 1 << 58, true, START_S);
+            let mut at_s = START_S;
+            for gap_s in gaps {
+                at_s += gap_s;
+                succeed(&mut source, 2 << 58, false, at_s);
+                if at_s >= START_S + DAY_S {
+                    prop_assert_eq!(source.failing(Window::Day, at_s), Users::default());
+                    prop_assert_eq!(source.succeeding(Window::Day, at_s), Users { all: 1, marked: 0 });
+                }
+            }
+        }
+    }
+}
