@@ -151,6 +151,46 @@ pub struct Edge<'a> {
     pub as_organization: Option<Cow<'a, str>>,
 }
 
+/// A login that failed before anybody asked for a verdict.
+#[derive(Debug, Clone)]
+pub struct FailureEvent<'a> {
+    /// Separates all memory.
+    pub tenant: Cow<'a, str>,
+    /// Who claimed to log in, where that is told.
+    pub user_id: Option<Cow<'a, str>>,
+    /// From which address.
+    pub ip: IpAddr,
+    /// What was wrong.
+    pub kind: FailureKind,
+}
+
+/// What was wrong with a login that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The password.
+    Password,
+    /// The caller knows no such user.
+    UnknownUser,
+    /// A second factor.
+    Mfa,
+}
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Password, Self::UnknownUser, Self::Mfa];
+
+    /// The word that stands in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::UnknownUser => "unknown_user",
+            Self::Mfa => "mfa",
+        }
+    }
+}
+
 /// The flow in which the login happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -36,7 +36,7 @@
 //!     // An address that is none is hard evidence.
 //!     address: Address {
 //!         text: "999.1.1.1", ip: None, tag: None, network: None, asn: None, as_organization: None,
-//!         lists: ListFinding::Clean, database: None, kinds: NetworkKinds::NONE,
+//!         lists: ListFinding::Clean, sources: None, velocity: None, database: None, kinds: NetworkKinds::NONE,
 //!         bot_score: None, verified_bot: false, edge_ignored: false,
 //!     },
 //!     location: Location::Missing,

@@ -3,6 +3,7 @@
 mod gather;
 mod teach;
 mod users;
+mod velocity;
 
 pub use users::{Extent, Remembered, Search, UserName};
 
@@ -21,11 +22,12 @@ use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource,
 use crate::memory::{Memory, MemoryError, Record};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
+use crate::velocity::Velocity;
 use crate::verdict::{self, Verdict};
 use arc_swap::ArcSwap;
 use gather::Browser;
 use std::sync::Arc;
-use teach::{decision, is_copied, lesson, login, teaches_at_once};
+use teach::{decision, is_copied, lesson, login, teaches_at_once, visit};
 
 /// Everything that judges and remembers. One for the process; all cores share it through an `Arc`.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Pipeline<M> {
     ids: IdSource,
     agents: Agents,
     phones: Phones,
+    velocity: Velocity,
     meters: Arc<Meters>,
     clock: Clock,
     loaded: ArcSwap<Loaded>,
@@ -104,7 +107,8 @@ impl<M: Memory> Pipeline<M> {
     /// A pipeline over `memory`, whose keys are hashes under `key`.
     pub fn new(memory: M, key: HashKey, ids: IdSource, loaded: Loaded, meters: Arc<Meters>, clock: Clock) -> Self {
         let (agents, phones) = (Agents::new(), Phones::new());
-        Self { memory, key, ids, agents, phones, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
+        let velocity = Velocity::new(loaded.signals.untrusted_ip.velocity.sources_max.as_usize());
+        Self { memory, key, ids, agents, phones, velocity, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
     }
 
     /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once.
@@ -134,7 +138,10 @@ impl<M: Memory> Pipeline<M> {
         let who = (context.user, Name::new(&event.tenant, &event.user.id));
         let what = (login(&context, issued, is_copied), context.address.ip);
         let given = Given::new(who, client, what, &assessments, &verdict);
-        let decision = decision(&loaded, &context, given, at_once, &verdict, now);
+        if at_once {
+            self.count_success(visit(&context, &assessments), now);
+        }
+        let decision = decision(&loaded, &context, given, &assessments, &verdict, now);
         if let Err(error) = self.memory.keep(id, decision, has_history).await {
             self.failed(&error);
         }
@@ -151,7 +158,11 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// See [`SettleError`]; nothing was learnt then.
     pub async fn settle(&self, id: DecisionId, report: Report) -> Result<(), SettleError> {
-        let settled = self.memory.settle(id, self.clock.now(), report).await;
+        let now = self.clock.now();
+        let settled = self.memory.settle(id, now, report).await;
+        if let Ok(Settlement::Counted(visit)) = &settled {
+            self.count_outcome(*visit, report, now);
+        }
         self.settlement(settled)
     }
 
@@ -195,6 +206,11 @@ impl<M: Memory> Pipeline<M> {
         &self.memory
     }
 
+    /// What is counted of addresses and networks.
+    pub fn velocity(&self) -> &Velocity {
+        &self.velocity
+    }
+
     /// The source of ids.
     pub fn ids(&self) -> &IdSource {
         &self.ids
@@ -202,7 +218,7 @@ impl<M: Memory> Pipeline<M> {
 
     fn settlement(&self, settlement: Result<Settlement, MemoryError>) -> Result<(), SettleError> {
         match settlement {
-            Ok(Settlement::Taken) => Ok(()),
+            Ok(Settlement::Taken | Settlement::Counted(_)) => Ok(()),
             Ok(Settlement::Unknown) => Err(SettleError::NotFound),
             Ok(Settlement::Refused(refusal)) => Err(SettleError::Refused(refusal)),
             Err(error) => {

@@ -7,6 +7,7 @@ mod data;
 
 pub use data::{DataGauge, DataMetric};
 
+use crate::event::FailureKind;
 use crate::signals::{Assessments, Code, Signal};
 use crate::verdict::{Action, Mode, Verdict};
 use metrics::{Counter, Gauge, Histogram, Label};
@@ -90,11 +91,14 @@ pub struct Meters {
     requests: Vec<((Route, u16), Counter)>,
     requests_other: Counter,
     imported: [(bool, Counter); 2],
+    failures: [(FailureKind, Counter); 3],
     data_reads: Vec<((DataKind, bool), Counter)>,
     /// Users with a history.
     pub users: Gauge,
     /// Decisions without an outcome.
     pub decisions_pending: Gauge,
+    /// Sources that velocity counts.
+    pub velocity_sources: Gauge,
     /// Lists too old to tell.
     pub lists_stale: Gauge,
     /// Open connections.
@@ -116,6 +120,8 @@ pub enum Route {
     Outcome,
     /// `/v1/decisions/{id}/feedback`
     Feedback,
+    /// `/v1/failures`
+    Failures,
     /// `/v1/import`
     Import,
     /// `/v1/decisions`
@@ -133,10 +139,11 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Score,
         Self::Outcome,
         Self::Feedback,
+        Self::Failures,
         Self::Import,
         Self::Decisions,
         Self::User,
@@ -151,6 +158,7 @@ impl Route {
             Self::Score => "score",
             Self::Outcome => "outcome",
             Self::Feedback => "feedback",
+            Self::Failures => "failures",
             Self::Import => "import",
             Self::Decisions => "decisions",
             Self::User => "user",
@@ -229,12 +237,16 @@ impl Meters {
                 let result = if recorded { "recorded" } else { "rejected" };
                 (recorded, counter("askance_imported_total", vec![Label::from_static_parts("result", result)]))
             }),
+            failures: FailureKind::ALL.map(|kind| {
+                (kind, counter("askance_failures_total", vec![Label::from_static_parts("kind", kind.as_str())]))
+            }),
             data_reads: [DataKind::Database, DataKind::List, DataKind::Certificate]
                 .map(|kind| [true, false].map(|taken| data_read(kind, taken)))
                 .as_flattened()
                 .to_vec(),
             users: metrics::gauge!("askance_users"),
             decisions_pending: metrics::gauge!("askance_decisions_pending"),
+            velocity_sources: metrics::gauge!("askance_velocity_sources"),
             lists_stale: metrics::gauge!("askance_lists_stale"),
             connections: metrics::gauge!("askance_connections"),
             connections_refused: metrics::counter!("askance_connections_refused_total"),
@@ -259,6 +271,11 @@ impl Meters {
     pub fn requested(&self, route: Route, status: u16) {
         let known = self.requests.iter().find(|(key, _)| *key == (route, status));
         known.map_or(&self.requests_other, |(_, counter)| counter).increment(1);
+    }
+
+    /// Counts one failure that was told.
+    pub fn failed(&self, kind: FailureKind) {
+        increment(&self.failures, kind);
     }
 
     /// Counts one line of an import.
@@ -319,10 +336,12 @@ fn describe() {
     describe_histogram!(SCORE_SECONDS, "Seconds from a parsed login to its verdict");
     describe_counter!("askance_requests_total", "Requests by route and status");
     describe_counter!("askance_imported_total", "Lines of imports by result");
+    describe_counter!("askance_failures_total", "Failed logins that callers told, by kind");
     describe_counter!("askance_data_reloads_total", "New states of data files that serve");
     describe_counter!("askance_data_reload_failures_total", "New states of data files that were refused");
     describe_gauge!("askance_users", "Users with a history in memory");
     describe_gauge!("askance_decisions_pending", "Decisions that wait for their outcome");
+    describe_gauge!("askance_velocity_sources", "Addresses, prefixes and systems whose logins are counted");
     describe_gauge!("askance_lists_stale", "Lists that are too old to tell anything");
     describe_gauge!("askance_connections", "Open connections of the main listener");
     describe_counter!("askance_connections_refused_total", "Connections turned away: server.connections_max");

@@ -199,6 +199,7 @@ impl Reloader {
         self.config.server != self.started.server
             || self.config.memory != self.started.memory
             || self.config.telemetry != self.started.telemetry
+            || sources_max(&self.config) != sources_max(&self.started)
     }
 
     fn database_refused(&self, error: &GeoIpError) {
@@ -221,6 +222,11 @@ impl Reloader {
         self.meters.data_read(DataKind::List, false);
         tracing::error!(%error, "a list is refused; the last good one, if any, stays");
     }
+}
+
+/// The table of sources is made once.
+fn sources_max(config: &Config) -> usize {
+    config.signals.untrusted_ip.velocity.sources_max.as_usize()
 }
 
 #[cfg(test)]

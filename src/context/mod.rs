@@ -18,8 +18,9 @@ use crate::context::network::NetworkKinds;
 use crate::context::phone::Phone;
 use crate::device_token::TokenUse;
 use crate::event::{FactorSet, FirstFactor, Flow};
-use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, UserKey};
+use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, Sources, UserKey};
 use crate::units::{Coordinates, CountryCode, Kilometres};
+use crate::velocity::Finding;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -71,6 +72,10 @@ pub struct Address<'a> {
     pub as_organization: Option<Organization<'a>>,
     /// What the lists say.
     pub lists: ListFinding,
+    /// What it shares with the logins of others, as velocity counts them.
+    pub sources: Option<Sources>,
+    /// Whether one of these fails far more often than it uses to.
+    pub velocity: Option<Finding>,
     /// What the databases say that amounts to being on a list.
     pub database: Option<Hit>,
     /// What the network is used for, as far as lists and databases know.

@@ -16,6 +16,7 @@ pub(super) use walk::{Visitor, Walk};
 use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet, FirstFactor};
 use crate::history::{Lesson, Login, Proof};
+use crate::velocity::Visit;
 use serde::Deserialize;
 
 /// Which client may report the outcome.
@@ -35,6 +36,8 @@ pub struct Pending {
     pub demanded: bool,
     /// What a success must prove in order to teach.
     pub teaches: Teaches,
+    /// What its outcome counts for velocity.
+    pub visit: Option<Visit>,
     /// When it is too late for an outcome.
     pub expires: Timestamp,
     /// The user's device was forgotten since: it does not become known again by this login.
@@ -118,6 +121,8 @@ pub enum Settlement {
     Refused(Refusal),
     /// Taken, and learnt.
     Taken,
+    /// The same of an outcome that velocity counts: the first that was told of its decision.
+    Counted(Visit),
 }
 
 /// How a login ended.

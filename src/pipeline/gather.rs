@@ -30,6 +30,8 @@ impl<M> Pipeline<M> {
         let (asn, as_organization) = system(event, &found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
         let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));
+        let sources = ip.map(|ip| self.key.sources(&event.tenant, ip, asn));
+        let velocity = &loaded.signals.untrusted_ip.velocity;
         let location = locate(&found, event.location);
         let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
         let origin = network.map(|network| origin(network, agent));
@@ -47,6 +49,8 @@ impl<M> Pipeline<M> {
                 asn,
                 as_organization,
                 lists,
+                sources,
+                velocity: sources.and_then(|sources| self.velocity.look_up(&sources, now, velocity)),
                 database: database_hit(&found),
                 kinds: found.kinds.union(listed_kinds).union(given_kinds),
                 bot_score: event.edge.bot_score,

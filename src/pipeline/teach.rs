@@ -10,6 +10,7 @@ use crate::memory::Record;
 use crate::memory::decisions::{Decision, Given, LoginResult, Pending, Settled, Teaches};
 use crate::signals::{Assessments, Code};
 use crate::units::Confidence;
+use crate::velocity::Visit;
 use crate::verdict::{Action, Strength, Verdict};
 
 pub(super) fn is_copied(assessments: &Assessments) -> bool {
@@ -49,14 +50,14 @@ pub(super) fn decision(
     loaded: &Loaded,
     context: &LoginContext<'_>,
     given: Given,
-    at_once: bool,
+    assessments: &Assessments,
     verdict: &Verdict,
     now: Timestamp,
 ) -> Decision {
     let settled = |given, result| Decision::Settled(Settled { given, result: Some(result), factor: None });
     match verdict.action {
         Action::Deny => return settled(given, LoginResult::Failure),
-        Action::Allow if at_once => return settled(given, LoginResult::Success),
+        Action::Allow if teaches_at_once(loaded, assessments, verdict) => return settled(given, LoginResult::Success),
         Action::Allow | Action::Challenge | Action::VerifyEmail => {}
     }
     let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
@@ -71,9 +72,16 @@ pub(super) fn decision(
             (_, Confidence::Low) => Teaches::WithFactor,
             (_, Confidence::Medium | Confidence::High | Confidence::Neutral) => Teaches::Always,
         },
+        visit: visit(context, assessments),
         expires: Timestamp::from_unix_ms(now.unix_ms() + ttl_ms).unwrap_or(now),
         forgets_device: false,
     }))
+}
+
+/// What a login counts for velocity when it ends.
+pub(super) fn visit(context: &LoginContext<'_>, assessments: &Assessments) -> Option<Visit> {
+    let device_known = assessments.new_device.knows_device();
+    context.address.sources.map(|sources| Visit { user: context.user, sources, device_known })
 }
 
 /// What the login would teach, were it completed as it is: of the token that it presented, unless that was copied, else of

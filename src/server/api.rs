@@ -2,6 +2,7 @@
 
 mod decisions;
 mod endpoint;
+mod failures;
 mod import;
 mod retry;
 mod score;
@@ -119,6 +120,7 @@ impl<M: Memory> Service<M> {
             Endpoint::Score => self.score(caller, headers, body).await,
             Endpoint::Outcome(id) => self.outcome(caller, id, headers, body).await,
             Endpoint::Feedback(id) => self.feedback(caller, id, headers, body).await,
+            Endpoint::Failures => self.failures(caller, headers, body).await,
             Endpoint::Import => self.import(caller, headers, body).await,
             Endpoint::Decisions => self.decisions(caller, head).await,
             Endpoint::User(id) => self.user(caller, id, head).await,

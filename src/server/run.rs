@@ -307,6 +307,7 @@ async fn keep_house<M: Memory>(
                 let counts = memory.counts();
                 service.meters.users.set(gauge(counts.users));
                 service.meters.decisions_pending.set(gauge(counts.pending));
+                service.meters.velocity_sources.set(gauge(service.pipeline.velocity().held()));
                 service.meters.connections.set(gauge(connections.open()));
                 service.meters.lists_stale.set(gauge(service.pipeline.loaded().lists.stale(now).count()));
                 service.meters.upkeep();

@@ -151,6 +151,17 @@ pub enum Details {
         /// The entry.
         matches: String,
     },
+    /// A source that fails too often.
+    Velocity {
+        /// The source.
+        matches: Entry,
+        /// The time that was counted.
+        window_s: u32,
+        /// Failures in it.
+        failures: u32,
+        /// Users who failed in it.
+        users: u32,
+    },
     /// What the edge said.
     Automated {
         /// 0 to 99.
@@ -196,6 +207,11 @@ impl Assessment {
         Self { details, ..self }
     }
 
+    /// Whether NewDevice, whose answer this is, knows the device itself, and not its browser only.
+    pub(crate) fn knows_device(&self) -> bool {
+        matches!(self.details, Details::Legs { device: Leg::Known, .. })
+    }
+
     fn not_available(on_failure: OnFailure) -> Self {
         let confidence = match on_failure {
             OnFailure::Low => Confidence::Low,
@@ -227,10 +243,9 @@ fn ask<const GUARDED: bool>(context: &LoginContext<'_>, recall: Recall<'_>, sett
         impossible_travel = Assessment { confidence: Confidence::Neutral, hard: false, ..impossible_travel };
     }
     Assessments {
-        new_device,
         impossible_travel,
         untrusted_ip: one::<GUARDED>(settings.untrusted_ip.on_failure, || {
-            untrusted_ip::assess(&context.address, &settings.untrusted_ip)
+            untrusted_ip::assess(&context.address, new_device.knows_device(), &settings.untrusted_ip)
         }),
         phone_number: one::<GUARDED>(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
         new_country: one::<GUARDED>(settings.new_country.on_failure, || {
@@ -244,6 +259,7 @@ fn ask<const GUARDED: bool>(context: &LoginContext<'_>, recall: Recall<'_>, sett
             reported::assess(context, recall, device_window_days, &settings.reported)
         }),
         travel,
+        new_device,
     }
 }
 

@@ -73,6 +73,7 @@ impl Signal {
             Self::UntrustedIp => &[
                 Code::NotFoundOnDenyList,
                 Code::FoundOnDenyList,
+                Code::HighVelocity,
                 Code::Automated,
                 Code::OnAllowList,
                 Code::InvalidIpAddress,
@@ -120,6 +121,7 @@ pub enum Code {
     LocationHistoryNotFound,
     NotFoundOnDenyList,
     FoundOnDenyList,
+    HighVelocity,
     Automated,
     OnAllowList,
     InvalidIpAddress,
@@ -161,6 +163,7 @@ impl Code {
             Self::LocationHistoryNotFound => "location_history_not_found",
             Self::NotFoundOnDenyList => "not_found_on_deny_list",
             Self::FoundOnDenyList => "found_on_deny_list",
+            Self::HighVelocity => "high_velocity",
             Self::Automated => "automated",
             Self::OnAllowList => "on_allow_list",
             Self::InvalidIpAddress => "invalid_ip_address",

@@ -1,13 +1,16 @@
 //! UntrustedIP: what is known against this address?
 //!
-//! The operator's allow list stands before everything; a hit that stands by itself before automation, automation before
-//! a hit that does not. An address that is none is hard evidence: nobody logs in from nowhere.
+//! The operator's allow list stands before everything; a hit that stands by itself before velocity, what stands by itself before automation,
+//! automation before what does not. An address that is none is hard evidence: nobody logs in from nowhere.
 
 use super::{Assessment, Code, Details, OnFailure};
 use crate::context::Address;
 use crate::context::ip_lists::{Category, CategoryConfidence, Entry, Hit, ListFinding, ListSettings};
 use crate::units::Confidence;
+use crate::velocity::{Scope, Settings as VelocitySettings};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The tunables of UntrustedIP.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +24,8 @@ pub struct Settings {
     pub category_confidence: CategoryConfidence,
     /// What is judged by.
     pub judges: Vec<Judged>,
+    /// When a source fails too often.
+    pub velocity: VelocitySettings,
     /// What a failure of ours answers.
     pub on_failure: OnFailure,
 }
@@ -35,6 +40,8 @@ pub enum Judged {
     Lists,
     /// The databases.
     Databases,
+    /// How often logins fail there.
+    Velocity,
     /// What an edge says.
     Edge,
 }
@@ -45,7 +52,8 @@ impl Default for Settings {
             allow: Vec::new(),
             lists: Vec::new(),
             category_confidence: CategoryConfidence::default(),
-            judges: vec![Judged::Address, Judged::Lists, Judged::Databases, Judged::Edge],
+            judges: vec![Judged::Address, Judged::Lists, Judged::Databases, Judged::Velocity, Judged::Edge],
+            velocity: VelocitySettings::default(),
             on_failure: OnFailure::default(),
         }
     }
@@ -54,7 +62,8 @@ impl Default for Settings {
 /// An edge's score below this is a bot. **Source:** signals.md; the score is Cloudflare's, 1 to 99.
 const BOT_SCORE_MIN: u8 = 30;
 
-pub(super) fn assess(address: &Address<'_>, settings: &Settings) -> Assessment {
+/// `device_known` is whether the user has used this device: then what others do at the address says nothing of this login.
+pub(super) fn assess(address: &Address<'_>, device_known: bool, settings: &Settings) -> Assessment {
     let judges = |judged| settings.judges.contains(&judged);
     if address.ip.is_none() && judges(Judged::Address) {
         return Assessment::hard(Code::InvalidIpAddress);
@@ -63,12 +72,19 @@ pub(super) fn assess(address: &Address<'_>, settings: &Settings) -> Assessment {
         return allowed(matches);
     }
     let listed = worst_hit(address, settings).map(|hit| listed(hit, settings));
+    let velocity = if judges(Judged::Velocity) && !device_known { high_velocity(address) } else { None };
     let automated = if judges(Judged::Edge) { automated(address) } else { None };
-    match (listed, automated) {
-        (Some(listed), _) if listed.hard => listed,
-        (_, Some(automated)) => automated,
-        (Some(listed), None) => listed,
-        (None, None) => unlisted(address),
+    let stands = [listed, velocity, automated].into_iter().flatten();
+    stands.min_by_key(rank).unwrap_or_else(|| unlisted(address))
+}
+
+/// What stands by itself first; what is a bot, before what is low; among equals the first that is asked.
+fn rank(assessment: &Assessment) -> u8 {
+    match (assessment.hard, assessment.code, assessment.confidence) {
+        (true, _, _) => 0,
+        (false, Code::Automated, _) => 1,
+        (false, _, Confidence::Low) => 2,
+        (false, _, Confidence::Medium | Confidence::High | Confidence::Neutral) => 3,
     }
 }
 
@@ -106,6 +122,29 @@ fn listed(hit: &Hit, settings: &Settings) -> Assessment {
         hard: confidence == Confidence::Low && (by_category || hit.hard),
         details,
     }
+}
+
+/// `high_velocity`. Hard, but for a whole system, which is too many people to be forced.
+fn high_velocity(address: &Address<'_>) -> Option<Assessment> {
+    let finding = address.velocity?;
+    let matches = match (finding.scope, address.ip?) {
+        (Scope::Address, IpAddr::V4(v4)) => network(v4.into(), 32),
+        (Scope::Address, IpAddr::V6(v6)) => network(v6.into(), 64),
+        (Scope::Prefix, IpAddr::V4(v4)) => network(v4.into(), 24),
+        (Scope::Prefix, IpAddr::V6(v6)) => network(v6.into(), 48),
+        (Scope::System, _) => Entry::Asn(address.asn?),
+    };
+    let is_hard = match finding.scope {
+        Scope::Address | Scope::Prefix => true,
+        Scope::System => false,
+    };
+    let (window_s, failures, users) = (finding.window.seconds(), finding.failures, finding.users);
+    let assessment = Assessment::new(Confidence::Low, Code::HighVelocity);
+    Some(Assessment { hard: is_hard, ..assessment.with(Details::Velocity { matches, window_s, failures, users }) })
+}
+
+fn network(address: IpAddr, length: u8) -> Entry {
+    Entry::Network(IpNet::new(address, length).unwrap_or_else(|_| address.into()).trunc())
 }
 
 fn automated(address: &Address<'_>) -> Option<Assessment> {

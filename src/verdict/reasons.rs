@@ -87,7 +87,7 @@ fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Tra
         Code::LocationHistoryNotFound => "no recent place of the user is known".into(),
         Code::AnonymousProxy => "the address is an anonymiser's, so its place says nothing".into(),
         Code::NotFoundOnDenyList => "the address is on no list".into(),
-        Code::FoundOnDenyList | Code::OnAllowList | Code::Automated | Code::ListStale => {
+        Code::FoundOnDenyList | Code::HighVelocity | Code::OnAllowList | Code::Automated | Code::ListStale => {
             of_address(assessment, context).into()
         }
         Code::InvalidIpAddress => "the client's address is none".into(),
@@ -115,6 +115,7 @@ fn partial_match(details: &Details) -> &'static str {
         | Details::CopiedDevice
         | Details::Listed { .. }
         | Details::Allowed { .. }
+        | Details::Velocity { .. }
         | Details::Automated { .. }
         | Details::Stale { .. }
         | Details::Phone(_) => "the browser is known, the device is not",
@@ -128,6 +129,10 @@ fn of_address(assessment: &Assessment, context: &LoginContext<'_>) -> String {
             format!("{ip} is in {matches} on list {source} ({})", category.as_str())
         }
         Details::Allowed { matches } => format!("{ip} is in {matches} on the allow list"),
+        Details::Velocity { matches, window_s, failures, users } => format!(
+            "{failures} logins of {users} users failed from {matches} within {}, far more than usual there",
+            span(*window_s)
+        ),
         Details::Automated { bot_score: Some(score), verified_bot: false } => {
             format!("the edge takes the client for a bot (score {score})")
         }
@@ -135,6 +140,11 @@ fn of_address(assessment: &Assessment, context: &LoginContext<'_>) -> String {
         Details::Stale { source } => format!("list {source} is too old to tell"),
         Details::None | Details::CopiedDevice | Details::Legs { .. } | Details::Phone(_) => format!("{ip} was judged"),
     }
+}
+
+/// The windows of velocity are whole minutes or hours.
+fn span(seconds: u32) -> String {
+    if seconds < 3_600 { format!("{} min", seconds / 60) } else { format!("{} h", seconds / 3_600) }
 }
 
 fn trip(travel: &Travel) -> String {

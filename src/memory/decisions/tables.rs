@@ -99,13 +99,14 @@ impl Decisions {
                 Ok(lesson) => lesson,
                 Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
+            let visit = pending.visit;
             if let Some(lesson) = lesson {
                 learn(pending.given.user, &lesson)?;
             }
             if let Some(pending) = shard.pending.decisions.remove(&id) {
                 shard.settled_known.push(id, pending.into_settled(Some(report.result), report.factor));
             }
-            return Ok(Settlement::Taken);
+            return Ok(visit.map_or(Settlement::Taken, Settlement::Counted));
         }
         Ok(shard.settled(id).map_or(Settlement::Unknown, |settled| settled.again(report)))
     }

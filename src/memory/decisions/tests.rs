@@ -45,6 +45,7 @@ pub(super) fn pending() -> Pending {
         offered: FactorSet::EMPTY.with(Factor::Totp),
         demanded: true,
         teaches: Teaches::WithFactor,
+        visit: None,
         expires: at(900),
         forgets_device: false,
     }

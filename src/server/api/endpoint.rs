@@ -8,6 +8,7 @@ pub(super) enum Endpoint<'a> {
     Score,
     Outcome(&'a str),
     Feedback(&'a str),
+    Failures,
     Import,
     Decisions,
     User(&'a str),
@@ -19,6 +20,7 @@ impl<'a> Endpoint<'a> {
     pub(super) fn find(path: &'a str) -> Option<Self> {
         match path {
             "/v1/score" => return Some(Self::Score),
+            "/v1/failures" => return Some(Self::Failures),
             "/v1/import" => return Some(Self::Import),
             "/v1/decisions" => return Some(Self::Decisions),
             _ => {}
@@ -49,7 +51,7 @@ impl<'a> Endpoint<'a> {
     /// The methods, as the header `Allow` names them.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            Self::Score | Self::Outcome(_) | Self::Feedback(_) | Self::Import => "POST",
+            Self::Score | Self::Outcome(_) | Self::Feedback(_) | Self::Failures | Self::Import => "POST",
             Self::Decisions | Self::Export(_) => "GET",
             Self::User(_) => "GET, DELETE",
             Self::Device(..) => "DELETE",
@@ -62,6 +64,7 @@ impl<'a> Endpoint<'a> {
             Self::Score => Route::Score,
             Self::Outcome(_) => Route::Outcome,
             Self::Feedback(_) => Route::Feedback,
+            Self::Failures => Route::Failures,
             Self::Import => Route::Import,
             Self::Decisions => Route::Decisions,
             Self::User(_) => Route::User,

@@ -97,9 +97,9 @@ mod tests {
         let Some((pipeline, meters)) = pipeline().zip(Meters::new().ok()) else { unreachable!("fixtures are there") };
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
-        let service = Service::new(Arc::new(pipeline), &settings, Arc::new(meters), Clock);
+        let service = Service::new(Arc::new(pipeline), &settings, None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
-        let Ok(caller) = access.authenticate(&HeaderMap::new(), None) else { unreachable!("it is a local caller") };
+        let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else { unreachable!("it is a local caller") };
         let head = |method: Method| {
             let mut request = Request::new(());
             *request.method_mut() = method;

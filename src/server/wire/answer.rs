@@ -112,6 +112,18 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
             json.raw("\"");
         }
         Details::Allowed { matches } => listed(json, ip, matches, "signals.untrusted_ip.allow"),
+        Details::Velocity { matches, window_s, failures, users } => {
+            json.raw(r#","details":{"ip":"#);
+            json.text(ip);
+            json.raw(r#","matches":"#);
+            json.text(&matches.to_string());
+            json.raw(r#","window_s":"#);
+            json.integer(i64::from(*window_s));
+            json.raw(r#","failures":"#);
+            json.integer(i64::from(*failures));
+            json.raw(r#","users":"#);
+            json.integer(i64::from(*users));
+        }
         Details::Automated { bot_score, verified_bot } => {
             json.raw(r#"","details":{"verified_bot":"#);
             json.boolean(*verified_bot);

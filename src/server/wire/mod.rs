@@ -3,6 +3,7 @@
 pub(super) mod answer;
 pub(super) mod decisions;
 pub(super) mod export;
+pub(super) mod failures;
 pub(super) mod import;
 mod json;
 pub(super) mod login;
