@@ -336,7 +336,8 @@ mod tests {
     /// Two of 65,536 origins are one by chance; those of two browsers are not one for every user.
     #[test]
     fn families_and_networks_are_told_apart() {
-        let families: Vec<u32> = (0..64 * 16 * 4).map(|at| at % 64 | at / 64 % 16 << 16 | at / 1024 << 24).collect();
+        let families: Vec<u32> =
+            (0..64 * 16 * 4).map(|at| (at % 64) | ((at / 64 % 16) << 16) | ((at / 1024) << 24)).collect();
         let origins = |networks: &[u32]| -> HashSet<u16> {
             let of =
                 |network: u32| families.iter().map(move |family| Origin::new(NetworkTag(network), Some(*family)).0);

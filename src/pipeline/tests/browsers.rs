@@ -112,9 +112,9 @@ impl Stand {
     /// Everybody finds what is theirs, and nobody what is another's.
     fn assert_holds(&self, jar: &Jar) {
         let cookie = jar.cookie.as_deref().expect("every answer carries one");
-        for person in 0..PEOPLE.len() {
+        for (person, named) in PEOPLE.iter().enumerate() {
             let own = jar.entries.iter().find(|entry| entry.person == person && self.keys.contains(&entry.key));
-            assert_eq!(self.find(cookie, person), own.map(|entry| entry.token), "{:?} in {jar:?}", PEOPLE[person]);
+            assert_eq!(self.find(cookie, person), own.map(|entry| entry.token), "{named:?} in {jar:?}");
         }
     }
 }

@@ -123,7 +123,7 @@ impl World {
         }
         let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
         let settled = now(self.pipeline.memory().settle(id, time, report));
-        assert!(matches!(settled, Ok(Settlement::Taken)), "{settled:?}");
+        assert!(matches!(settled, Ok(Settlement::Taken | Settlement::Counted(_))), "{settled:?}");
         (told, true)
     }
 
@@ -203,10 +203,7 @@ impl Told {
         let is_copied = scored.presented == Presented::Copied;
         assert_eq!(is_copied, new_device.code == Code::DeviceReused);
         assert!(!is_copied || scored.verdict.action == Action::Challenge, "a copy is let in");
-        let device = match new_device.details {
-            Details::Legs { device, .. } => Some(device),
-            _ => None,
-        };
+        let device = if let Details::Legs { device, .. } = new_device.details { Some(device) } else { None };
         Self { is_copied, device, cookie: scored.cookie.as_str().to_owned() }
     }
 }

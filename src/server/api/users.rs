@@ -99,7 +99,9 @@ mod tests {
         let settings = crate::server::Settings::default();
         let service = Service::new(Arc::new(pipeline), &settings, None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
-        let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else { unreachable!("it is a local caller") };
+        let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else {
+            unreachable!("it is a local caller")
+        };
         let head = |method: Method| {
             let mut request = Request::new(());
             *request.method_mut() = method;
