@@ -70,7 +70,7 @@ impl Lab {
     }
 }
 
-fn address(client: &Client) -> SocketAddr {
+pub(crate) fn address(client: &Client) -> SocketAddr {
     match &client.endpoint {
         Endpoint::Tcp(address) => *address,
         Endpoint::Unix(path) => panic!("{} is a Unix socket", path.display()),
