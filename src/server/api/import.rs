@@ -1,6 +1,10 @@
 //! `POST /v1/import`.
 
+mod encoding;
+mod lines;
+
 use super::{Service, TIME_OFF_MS_MAX, has_type, json, reception};
+use crate::clock::Timestamp;
 use crate::memory::Memory;
 use crate::memory::decisions::LoginResult;
 use crate::server::auth::{Caller, Scope};
@@ -9,11 +13,14 @@ use crate::server::wire::import::Summary;
 use crate::server::wire::login::LoginBody;
 use crate::server::wire::{self, Object};
 use crate::server::{Answer, body};
-use bytes::{Buf, BytesMut};
+use encoding::Encoding;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use lines::{Line, Lines};
 
 const NDJSON: &str = "application/x-ndjson";
+/// Lines, some 0.1 ms, after which logins on the same core have their turn.
+const LINES_PER_TURN: u64 = 32;
 
 impl<M: Memory> Service<M> {
     /// Takes lines as they come. What was recorded before a connection broke stays; sending the file again changes
@@ -26,54 +33,69 @@ impl<M: Memory> Service<M> {
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::History)?;
         has_type(headers, NDJSON)?;
-        let mut summary = Summary::default();
-        let mut rest = BytesMut::new();
-        let mut skipping = false;
+        let mut encoding = Encoding::of(headers)?;
+        let lines = Lines::new(self.body_bytes_max);
+        let mut import = Import { service: self, caller, lines, summary: Summary::default(), now: self.clock.now() };
         while let Some(bytes) = body::next(&mut body, self.request_timeout).await? {
-            rest.extend_from_slice(&bytes);
-            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                let line = rest.split_to(end);
-                rest.advance(1);
-                if !std::mem::take(&mut skipping) {
-                    self.import_line(caller, &line, &mut summary).await;
-                }
+            let mut bytes = &bytes[..];
+            while !bytes.is_empty() {
+                import.take(encoding.decode(&mut bytes)?).await;
             }
-            if rest.len() > self.body_bytes_max {
-                if !std::mem::replace(&mut skipping, true) {
-                    summary.lines += 1;
-                    summary.read += 1;
-                    summary.reject(&Failure::TooLarge { bytes_max: self.body_bytes_max });
-                }
-                rest.clear();
+            import.yield_turn().await;
+        }
+        import.take(encoding.finish()?).await;
+        Ok(json(&import.finish().await))
+    }
+}
+
+/// One import under way.
+struct Import<'a, M> {
+    service: &'a Service<M>,
+    caller: Caller<'a>,
+    lines: Lines,
+    summary: Summary,
+    /// When this turn began: near enough for times that may be minutes off.
+    now: Timestamp,
+}
+
+impl<M: Memory> Import<'_, M> {
+    async fn take(&mut self, mut text: &[u8]) {
+        while let Some(line) = self.lines.next(&mut text) {
+            self.summary.lines += 1;
+            let imported = match line {
+                Line::Whole(line) if line.trim_ascii().is_empty() => None,
+                Line::Whole(line) => Some(self.service.import_login(self.caller, line, self.now).await),
+                Line::TooLong => Some(Err(Failure::TooLarge { bytes_max: self.service.body_bytes_max })),
+            };
+            if let Some(imported) = imported {
+                self.service.meters.imported(imported.is_ok());
+                self.summary.count(imported);
             }
-            // A long import leaves room for logins on the same core.
-            tokio::task::yield_now().await;
+            if self.summary.lines.is_multiple_of(LINES_PER_TURN) {
+                self.yield_turn().await;
+            }
         }
-        if !skipping {
-            self.import_line(caller, &rest, &mut summary).await;
-        }
-        Ok(json(&summary))
     }
 
-    async fn import_line(&self, caller: Caller<'_>, line: &[u8], summary: &mut Summary) {
-        summary.lines += 1;
-        if line.trim_ascii().is_empty() {
-            return;
+    /// The end of the stream ends its last line, too.
+    async fn finish(mut self) -> Summary {
+        if self.lines.has_rest() {
+            self.take(b"\n").await;
         }
-        summary.read += 1;
-        let imported = self.import_login(caller, line).await;
-        self.meters.imported(imported.is_ok());
-        match imported {
-            Ok(()) => summary.recorded += 1,
-            Err(failure) => summary.reject(&failure),
-        }
+        self.summary
     }
 
-    async fn import_login(&self, caller: Caller<'_>, line: &[u8]) -> Result<(), Failure> {
+    async fn yield_turn(&mut self) {
+        tokio::task::yield_now().await;
+        self.now = self.service.clock.now();
+    }
+}
+
+impl<M: Memory> Service<M> {
+    async fn import_login(&self, caller: Caller<'_>, line: &[u8], now: Timestamp) -> Result<(), Failure> {
         let Object(login): Object<LoginBody<'_>> = wire::parse(line)?;
         caller.may_act_for(login.tenant())?;
         let (result, mfa_passed) = login.of_the_past()?;
-        let now = self.clock.now();
         let event = login.into_event(reception(caller, now))?;
         if event.time.ms_since(now) > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);

@@ -28,8 +28,16 @@ pub(in crate::server) struct LineError {
 const ERRORS_MAX: usize = 20;
 
 impl Summary {
-    /// Counts a line that was rejected.
-    pub(in crate::server) fn reject(&mut self, failure: &Failure) {
+    /// Counts a line that is not empty.
+    pub(in crate::server) fn count(&mut self, imported: Result<(), Failure>) {
+        self.read += 1;
+        match imported {
+            Ok(()) => self.recorded += 1,
+            Err(failure) => self.reject(&failure),
+        }
+    }
+
+    fn reject(&mut self, failure: &Failure) {
         self.rejected += 1;
         if self.first_errors.len() < ERRORS_MAX {
             let (code, field) = failure.code_and_field();

@@ -3,7 +3,10 @@
 use crate::support::{
     Askance, CHROME, Client, Request, Settings, assert_problem, json_of, plain_login, time_from_now, with,
 };
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use std::io::Write;
 
 fn past(user: &str, age_s: i64) -> Value {
     json!({
@@ -183,4 +186,58 @@ fn an_empty_line_is_no_login_but_has_its_number() {
         "{report}"
     );
     assert_eq!(report["first_errors"][0]["line"], 4, "{report}");
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn gzipped(body: impl Into<Vec<u8>>) -> Request {
+    Request::post("/v1/import").header("content-encoding", "gzip").content("application/x-ndjson", body)
+}
+
+#[test]
+fn gzip_is_taken_off() {
+    let server = Askance::start(&Settings::new());
+    let lines: String = (0..2_000).map(|number| format!("{}\n", past(&format!("zip-{number}"), 86_400))).collect();
+    let members = [gzip(&lines), gzip("nope\n"), gzip(&past("zip-last", 86_400).to_string())].concat();
+    let report = json_of(&server.main().send(gzipped(members)));
+    assert_eq!((&report["read"], &report["recorded"]), (&json!(2_002), &json!(2_001)), "{report}");
+    assert_eq!(report["first_errors"], json!([{"line": 2_001, "code": "request.malformed_json"}]));
+    for user in ["zip-0", "zip-1999", "zip-last"] {
+        assert_eq!(assessments(&server.main(), user)["NewDevice"]["code"], "partial_match", "{user}");
+    }
+}
+
+#[test]
+fn what_came_before_damage_stays() {
+    let server = Askance::start(&Settings::new());
+    let lines: String = (0..2_000).map(|number| format!("{}\n", past(&format!("cut-{number}"), 86_400))).collect();
+    let good = gzip(&lines);
+    let damaged = [&good[..good.len() - 8], &[0; 8]].concat();
+    assert_problem(&server.main().send(gzipped(damaged)), 400, "request.malformed_json");
+    assert_eq!(assessments(&server.main(), "cut-0")["NewDevice"]["code"], "partial_match");
+    assert_problem(&server.main().send(gzipped(&good[..good.len() - 9])), 400, "request.truncated");
+    assert_problem(&server.main().send(gzipped("no gzip, but text")), 400, "request.malformed_json");
+    for coding in ["br", "deflate", "gzip, gzip"] {
+        let request = Request::post("/v1/import").header("content-encoding", coding);
+        assert_problem(&server.main().send(request.content("application/x-ndjson", "")), 415, "request.content_type");
+    }
+    let plain = Request::post("/v1/import").header("content-encoding", "identity");
+    let report =
+        json_of(&server.main().send(plain.content("application/x-ndjson", past("identity", 3_600).to_string())));
+    assert_eq!(report["recorded"], 1, "{report}");
+}
+
+/// Two kilobytes that become a line of two megabytes: it is gone over, not held.
+#[test]
+fn a_bomb_is_one_bad_line() {
+    let mut server = Askance::start(&Settings::new());
+    let bomb = format!("{}\n{}", "x".repeat(2 << 20), past("bomb", 86_400));
+    let report = json_of(&server.main().send(gzipped(gzip(&bomb))));
+    assert_eq!((&report["read"], &report["recorded"]), (&json!(2), &json!(1)), "{report}");
+    assert_eq!(report["first_errors"], json!([{"line": 1, "code": "request.too_large"}]));
+    server.assert_alive();
 }
