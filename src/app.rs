@@ -16,6 +16,7 @@ use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
 use data::{Reloader, Watched};
+pub use keys::private_text;
 use metrics::Counter;
 use std::error::Error;
 use std::fmt;

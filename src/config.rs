@@ -117,6 +117,13 @@ pub struct Source {
     variables: Vec<(String, String)>,
 }
 
+/// The API key with which commands call a running service, if the environment has one.
+#[must_use]
+pub fn client_key() -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one reader of settings")]
+    std::env::var("ASKANCE_KEY").ok()
+}
+
 impl Source {
     /// `file` if one is named, else `config.toml` if there is one, else the built-in defaults; and this process's
     /// variables.

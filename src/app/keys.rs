@@ -40,7 +40,18 @@ pub(super) fn random(config: &Config) -> Result<TokenKeys, ConfigError> {
 const FILE_BYTES_MAX: u64 = 256;
 
 fn secret(path: &Path) -> Result<[u8; 32], KeyFileError> {
-    let refused = |why: String| KeyFileError(format!("{}: {why}", path.display()));
+    let text = private_text(path).map_err(KeyFileError)?;
+    let why = "no key: 64 hex digits, such as `openssl rand -hex 32` prints";
+    TokenKeys::parse_secret(&text).ok_or_else(|| KeyFileError(format!("{}: {why}", path.display())))
+}
+
+/// The secret in a short file that only its owner may read.
+///
+/// # Errors
+///
+/// What is wrong with the file, with its path.
+pub fn private_text(path: &Path) -> Result<String, String> {
+    let refused = |why: String| format!("{}: {why}", path.display());
     let file = File::open(path).map_err(|error| refused(error.to_string()))?;
     let mode = file.metadata().map_err(|error| refused(error.to_string()))?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -48,6 +59,5 @@ fn secret(path: &Path) -> Result<[u8; 32], KeyFileError> {
     }
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
-    TokenKeys::parse_secret(&text)
-        .ok_or_else(|| refused("no key: 64 hex digits, such as `openssl rand -hex 32` prints".to_owned()))
+    Ok(text)
 }

@@ -1,10 +1,14 @@
 //! The command line.
 
 mod check_config;
+mod client;
 mod client_key;
 mod demo;
 mod geo;
+mod import;
 mod serve;
+mod target;
+mod users;
 
 use crate::app::AppError;
 use crate::config::Source;
@@ -49,6 +53,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Send past logins to a running service; run again after a stop, it goes on where it was
+    ///
+    /// Sending a login twice changes nothing. The exit code is 0 only if every line was taken.
+    Import(import::ImportArguments),
+    /// Tell or erase what a running service holds about a user
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// Start a service in memory and tell a story of logins, each with its verdict
     Demo {
         /// End when the story has been told
@@ -67,6 +78,8 @@ pub fn run() -> u8 {
         Command::CheckConfig { json } => check_config::run(&source, json),
         Command::ClientKey { name } => client_key::run(&name),
         Command::Geo { ip, json } => geo::run(&source, &ip, json),
+        Command::Import(arguments) => import::run(&source, &arguments),
+        Command::Users(command) => users::run(&source, &command),
         Command::Demo { exit } => demo::run(exit),
     };
     match done {

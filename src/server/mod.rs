@@ -80,7 +80,7 @@ impl Default for Settings {
             connections_max: Bounded::of::<8192>(),
             drain_s: Bounded::of::<10>(),
             tls: None,
-            retry_answers_mib_max: Bounded::of::<32>(),
+            retry_answers_mib_max: Bounded::of::<8>(),
             clients: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! The commands that end by themselves.
 
+mod import;
+
 use crate::support::client::Endpoint;
 use crate::support::settings::sha256_hex;
 use crate::support::{ApiClient, Askance, CHROME, Settings, json_of, plain_login, run};

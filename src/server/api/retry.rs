@@ -46,8 +46,9 @@ impl Retries {
         let tag = self.key.request(minimal, parts);
         let cell = self.recent(share).cell(tag, self.started.elapsed());
         let first = || async {
-            let answer = score.await;
-            self.recent(share).grow(tag, answer.capacity());
+            let mut answer = score.await;
+            answer.shrink_to_fit();
+            self.recent(share).grow(tag, answer.len());
             Bytes::from(answer)
         };
         cell.get_or_init(first).await.clone()

@@ -1,0 +1,129 @@
+//! `askance import FILE`: past logins to a running service, in pieces that are sent over several connections, so that a run that
+//! stopped goes on where it was.
+
+mod chunks;
+mod progress;
+mod upload;
+
+use super::target::TargetArguments;
+use crate::clock::{Clock, Started};
+use crate::config::Source;
+use chunks::{Chunks, Input};
+use clap::ValueHint;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use progress::{Progress, StateFile, Summary};
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is sent, and where.
+#[derive(Debug, clap::Args)]
+pub(super) struct ImportArguments {
+    /// Logins, one JSON object a line; gzip by the ending .gz; - is standard input, which cannot be resumed
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Where it is kept how far a run came; default is FILE.askance-import
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Connections at a time; each is served by one core
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    connections: u8,
+    /// Seconds to try again for when the service does not answer
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(0..=3600))]
+    patience_s: u16,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A faster import shows no bar.
+const BAR_AFTER: Duration = Duration::from_secs(1);
+
+/// Sends the file and prints what became of its lines. It is an error if any was rejected.
+pub(super) fn run(source: &Source, arguments: &ImportArguments) -> Result<(), Box<dyn Error>> {
+    let target = arguments.target.target(source)?;
+    let bar = Bar::new();
+    let mut input = Input::open(&arguments.file, &bar.bar)?;
+    let mut state = state_file(arguments, &input, &target.address.to_string());
+    let mut progress = state.as_ref().map_or_else(|| Ok(Progress::default()), StateFile::read)?;
+    if progress.lines > 0 {
+        writeln!(std::io::stderr(), "going on behind line {}, where the last run stopped", progress.lines)?;
+        input.skip(progress.bytes)?;
+    }
+    let upload = upload::Upload {
+        target,
+        connections: arguments.connections,
+        patience: Duration::from_secs(arguments.patience_s.into()),
+        clock: Clock,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sent = runtime.block_on(upload.run(&mut Chunks::new(input, progress.lines), |done| {
+        progress.add(done);
+        bar.show_if_slow();
+        state.as_mut().map_or(Ok(()), |state| state.write(&progress))
+    }));
+    bar.bar.finish_and_clear();
+    if let Err(error) = sent {
+        let resumable = if state.is_some() { "; run it again to go on from there" } else { "" };
+        return Err(format!("stopped behind line {}{resumable}: {error}", progress.lines).into());
+    }
+    state.map_or(Ok(()), StateFile::remove)?;
+    report(&progress.summary, arguments.json)
+}
+
+fn state_file(arguments: &ImportArguments, input: &Input, service: &str) -> Option<StateFile> {
+    let identity = input.identity()?;
+    let beside = || {
+        let mut path = arguments.file.clone().into_os_string();
+        path.push(".askance-import");
+        path.into()
+    };
+    Some(StateFile::new(arguments.state.clone().unwrap_or_else(beside), identity, service))
+}
+
+fn report(summary: &Summary, json: bool) -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(summary)?)?;
+    } else {
+        writeln!(out, "{} logins read, {} recorded, {} rejected", summary.read, summary.recorded, summary.rejected)?;
+        for error in &summary.first_errors {
+            let field = error.field.as_deref().map(|field| format!(" ({field})")).unwrap_or_default();
+            writeln!(out, "line {}: {}{field}", error.line, error.code)?;
+        }
+    }
+    match summary.rejected {
+        0 => Ok(()),
+        rejected => Err(format!("{rejected} of {} logins were rejected", summary.read).into()),
+    }
+}
+
+/// How far the file is read; on a terminal only, and only when it takes a while.
+struct Bar {
+    bar: ProgressBar,
+    started: Started,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
+        // The template is a constant; the style without it does as well.
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
+        Self { bar, started: Clock.start() }
+    }
+
+    fn show_if_slow(&self) {
+        if self.bar.is_hidden() && self.started.elapsed() > BAR_AFTER {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, String> {
+    File::open(path).map_err(|error| format!("{}: {error}", path.display()))
+}
