@@ -9,6 +9,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people have three digits, not sixteen")]
 
 mod floor;
+mod import;
 mod load;
 mod process;
 mod report;
@@ -58,8 +59,10 @@ fn run() -> Result<(), Failure> {
     let plan = Plan::from_arguments(&arguments);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(bench(&plan))?;
+    let (lines_count, rounds) = plan.import;
+    let imports = runtime.block_on(import::measure(report.cores, lines_count, rounds))?;
     if plan.claims {
-        println!("{report}");
+        println!("{report}{imports}");
     } else {
         println!("http: {} servers answered 200 throughout; too short a run for figures", report.measured.len());
     }
@@ -75,6 +78,8 @@ struct Plan {
     closed: Rounds,
     open: Rounds,
     warm_up: Duration,
+    /// Lines of an import, and how often they are sent.
+    import: (usize, usize),
     /// Whether the figures are worth printing.
     claims: bool,
 }
@@ -90,12 +95,12 @@ impl Plan {
     fn from_arguments(arguments: &[String]) -> Self {
         let has = |name: &str| arguments.iter().any(|argument| argument == name);
         let claims = has("--bench") && !has("--test");
-        let (closed, open) = match (claims, has("--quick")) {
-            (false, _) => (Rounds::new(1, 100), Rounds::new(1, 100)),
-            (true, true) => (Rounds::new(9, 200), Rounds::new(5, 400)),
-            (true, false) => (Rounds::new(25, 300), Rounds::new(11, 800)),
+        let (closed, open, import) = match (claims, has("--quick")) {
+            (false, _) => (Rounds::new(1, 100), Rounds::new(1, 100), (1_000, 1)),
+            (true, true) => (Rounds::new(9, 200), Rounds::new(5, 400), (100_000, 5)),
+            (true, false) => (Rounds::new(25, 300), Rounds::new(11, 800), (200_000, 11)),
         };
-        Self { closed, open, warm_up: Duration::from_millis(50), claims }
+        Self { closed, open, warm_up: Duration::from_millis(50), import, claims }
     }
 }
 

@@ -95,14 +95,14 @@ fn latency_us(run: &Histogram<u64>, quantile: f64) -> f64 {
 }
 
 /// The middle and both ends of one figure over the rounds.
-struct Spread {
-    median: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
     min: f64,
     max: f64,
 }
 
 impl Spread {
-    fn of(figures: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().saturating_sub(1);

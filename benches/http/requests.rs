@@ -81,6 +81,25 @@ impl Requests {
     }
 }
 
+/// Logins of the last year as an import takes them, one a line; the same in every run.
+pub(crate) fn past_logins(count: usize) -> String {
+    let mut random = Random(SEED);
+    let user_agents: Vec<&str> = USER_AGENTS.lines().collect();
+    let popularity = popularity(user_agents.len());
+    let mut lines = String::new();
+    for _ in 0..count {
+        let mut line = body(&mut random, &user_agents, &popularity);
+        let [month, day, hour, minute, second] =
+            [(12, 1), (28, 1), (24, 0), (60, 0), (60, 0)].map(|(limit, first)| first + random.below(limit));
+        line["time"] = json!(format!("2025-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"));
+        line["result"] = json!("success");
+        line["mfa_passed"] = json!(random.below(4) == 0);
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    lines
+}
+
 impl Template {
     fn body_len(&self) -> usize {
         let head_len =
