@@ -132,6 +132,8 @@ pub enum Route {
     Export,
     /// `/v1/users/{id}/devices/{device}`
     Device,
+    /// `/v1/openapi.json`
+    Describe,
     /// Health, readiness and metrics.
     Admin,
     /// Anything else.
@@ -139,7 +141,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Score,
         Self::Outcome,
         Self::Feedback,
@@ -149,6 +151,7 @@ impl Route {
         Self::User,
         Self::Export,
         Self::Device,
+        Self::Describe,
         Self::Admin,
         Self::Unknown,
     ];
@@ -164,6 +167,7 @@ impl Route {
             Self::User => "user",
             Self::Export => "export",
             Self::Device => "device",
+            Self::Describe => "openapi",
             Self::Admin => "admin",
             Self::Unknown => "unknown",
         }

@@ -4,6 +4,7 @@ mod decisions;
 mod endpoint;
 mod failures;
 mod import;
+mod openapi;
 mod retry;
 mod score;
 mod users;
@@ -126,6 +127,7 @@ impl<M: Memory> Service<M> {
             Endpoint::User(id) => self.user(caller, id, head).await,
             Endpoint::Export(id) => self.export(caller, id, head).await,
             Endpoint::Device(id, device) => self.device(caller, (*id, *device), head).await,
+            Endpoint::Describe => Ok(openapi::describe()),
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) enum Endpoint<'a> {
     User(&'a str),
     Export(&'a str),
     Device(&'a str, &'a str),
+    Describe,
 }
 
 impl<'a> Endpoint<'a> {
@@ -23,6 +24,7 @@ impl<'a> Endpoint<'a> {
             "/v1/failures" => return Some(Self::Failures),
             "/v1/import" => return Some(Self::Import),
             "/v1/decisions" => return Some(Self::Decisions),
+            "/v1/openapi.json" => return Some(Self::Describe),
             _ => {}
         }
         if let Some(user) = path.strip_prefix("/v1/users/") {
@@ -55,6 +57,7 @@ impl<'a> Endpoint<'a> {
             Self::Decisions | Self::Export(_) => "GET",
             Self::User(_) => "GET, DELETE",
             Self::Device(..) => "DELETE",
+            Self::Describe => "GET, HEAD",
         }
     }
 
@@ -70,6 +73,7 @@ impl<'a> Endpoint<'a> {
             Self::User(_) => Route::User,
             Self::Export(_) => Route::Export,
             Self::Device(..) => Route::Device,
+            Self::Describe => Route::Describe,
         }
     }
 }
