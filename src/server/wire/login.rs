@@ -1,8 +1,7 @@
 //! `POST /v1/score`: the request; and a line of `POST /v1/import`, which has two members more.
 
 use super::super::error::Failure;
-use super::{AnyText, Attributes, Groups, Object, ShortText, Text, Word};
-use crate::bounded::Bounded;
+use super::{AnyText, Attributes, Groups, Object, ShortText, Text, Whole, Word};
 use crate::clock::Timestamp;
 use crate::event::{ClientHints, ClientIp, Edge, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use crate::memory::decisions::LoginResult;
@@ -81,10 +80,10 @@ struct HintsBody<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EdgeBody<'a> {
-    bot_score: Option<Bounded<0, 99>>,
+    bot_score: Option<Whole<99>>,
     #[serde(default)]
     verified_bot: bool,
-    asn: Option<u32>,
+    asn: Option<Whole<{ u32::MAX }>>,
     #[serde(borrow)]
     as_organization: Option<Text<'a, 0, 256>>,
 }
@@ -250,10 +249,10 @@ impl<'a> UserBody<'a> {
 impl<'a> EdgeBody<'a> {
     fn into_edge(self) -> Edge<'a> {
         Edge {
-            bot_score: self.bot_score.and_then(|score| u8::try_from(score.get()).ok()),
+            bot_score: self.bot_score.and_then(|score| u8::try_from(score.0).ok()),
             verified_bot: self.verified_bot,
             // 0 is no autonomous system (RFC 7607).
-            asn: self.asn.filter(|asn| *asn != 0),
+            asn: self.asn.map(|asn| asn.0).filter(|asn| *asn != 0),
             as_organization: self.as_organization.map(|text| text.0),
         }
     }
@@ -316,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        let body = BODY.replace("29", "29.0").replace("64500", "6.45e4");
+        assert_eq!(event(body.as_bytes()), Ok(true));
+    }
+
+    #[test]
     fn a_wrong_member_is_named_by_its_path() {
         for (good, bad, field) in [
             (r#""id":"a""#, r#""id":"""#, "user.id"),
@@ -323,6 +328,8 @@ mod tests {
             (r#""totp""#, r#""totp","otp""#, "user.enrolled_factors[1]"),
             (r#""groups":["x"]"#, r#""groups":[1]"#, "user.groups[0]"),
             (r#""bot_score":29"#, r#""bot_score":100"#, "edge.bot_score"),
+            (r#""bot_score":29"#, r#""bot_score":29.5"#, "edge.bot_score"),
+            (r#""asn":64500"#, r#""asn":4294967296.0"#, "edge.asn"),
             (r#""latitude""#, r#""lattitude""#, "location.lattitude"),
             (r#""flow":"pkce""#, r#""flow":"pkec""#, "flow"),
             (r#""b":null"#, r#""b":[]"#, "attributes.b"),

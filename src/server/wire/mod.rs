@@ -123,6 +123,42 @@ impl<'de: 'a, 'a, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<
     }
 }
 
+/// A whole number of at most `MAX`. `71.0` is one: JSON has but one kind of numbers, and JSON Schema calls it an integer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole<const MAX: u32>(pub(super) u32);
+
+impl<'de, const MAX: u32> Deserialize<'de> for Whole<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<const MAX: u32>;
+        impl<const MAX: u32> Visitor<'_> for Number<MAX> {
+            type Value = Whole<MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number, 0..={MAX}")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                let whole = u32::try_from(value).ok().filter(|whole| *whole <= MAX);
+                whole.map(Whole).ok_or_else(|| E::custom(format_args!("{value} is out of range, allowed is 0..={MAX}")))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                Err(E::custom(format_args!("{value} is out of range, allowed is 0..={MAX}")))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+                if value.fract() != 0.0 || !(0.0..=f64::from(MAX)).contains(&value) {
+                    return Err(E::custom(format_args!("{value} is no whole number of 0..={MAX}")));
+                }
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and from 0 to MAX")]
+                let whole = value as u32;
+                Ok(Whole(whole))
+            }
+        }
+        deserializer.deserialize_u64(Number)
+    }
+}
+
 /// Borrows what serde's own `Cow` inside an `Option` would copy.
 struct TextVisitor;
 
