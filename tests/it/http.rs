@@ -11,7 +11,7 @@ mod hostile;
 mod idempotence;
 mod import;
 mod leniency;
-mod limits;
+pub(crate) mod limits;
 mod operations;
 mod outcome;
 mod protocol;

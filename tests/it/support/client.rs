@@ -1,6 +1,7 @@
 //! A small blocking HTTP/1.x client that sends exactly what it is told, however wrong, and hides nothing of the answer.
 
 use super::PATIENCE;
+use super::contract::{self, Listener};
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -35,20 +36,21 @@ impl Endpoint {
     }
 }
 
-/// One listener, and the key to show there. Each call takes a connection of its own.
+/// One listener, and the key to show there. Each call takes a connection of its own, and is held to docs/openapi.json.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) endpoint: Endpoint,
+    listener: Listener,
     key: Option<String>,
 }
 
 impl Client {
-    pub(crate) fn to(endpoint: Endpoint) -> Self {
-        Self { endpoint, key: None }
+    pub(crate) fn to(listener: Listener, endpoint: Endpoint) -> Self {
+        Self { endpoint, listener, key: None }
     }
 
     pub(crate) fn with_key(&self, key: &str) -> Self {
-        Self { endpoint: self.endpoint.clone(), key: Some(key.to_owned()) }
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     pub(crate) fn get(&self, path: &str) -> Response {
@@ -80,9 +82,12 @@ impl Client {
             Some(key) => request.header("authorization", &format!("Bearer {key}")),
             None => request,
         };
-        let sent = connection.write(&request.header("connection", "close").bytes(&self.endpoint));
+        let request = request.header("connection", "close");
+        let sent = connection.write(&request.bytes(&self.endpoint));
         // A server may answer and close before it has read all; the answer counts, the broken pipe does not.
-        connection.read_response().or_else(|error| sent.and(Err(error)))
+        let response = connection.read_response_to(&request).or_else(|error| sent.and(Err(error)))?;
+        contract::assert_kept(self.listener, &request, &response);
+        Ok(response)
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -160,6 +165,19 @@ impl Request {
         let mut bytes = self.head(endpoint);
         bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
         bytes
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The body, where it is sent as it is and not in chunks of the test's own.
+    pub(crate) fn plain_body(&self) -> Option<&[u8]> {
+        self.body.as_deref().filter(|_| !self.has("transfer-encoding"))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -246,6 +264,11 @@ impl Connection {
             Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
+    }
+
+    /// The answer to a request: one to HEAD has no body, whatever its length says.
+    fn read_response_to(&mut self, request: &Request) -> io::Result<Response> {
+        if request.method == "HEAD" { self.read_head() } else { self.read_response() }
     }
 
     /// The next final answer; interim ones (1xx) are passed over.

@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod client;
+pub(crate) mod contract;
 pub(crate) mod h2;
 pub(crate) mod mmdb;
 pub(crate) mod process;

@@ -1,6 +1,7 @@
 //! The binary under test: started, listened to, stopped.
 
 use super::client::{Client, Endpoint};
+use super::contract::Listener;
 use super::settings::Settings;
 use super::{PATIENCE, POLL_INTERVAL, eventually};
 use serde_json::Value;
@@ -90,17 +91,18 @@ impl Askance {
 
     /// The main listener, the first one where there are several.
     pub(crate) fn main(&self) -> Client {
-        Client::to(self.main[0].clone())
+        Client::to(Listener::Main, self.main[0].clone())
     }
 
     /// The main listener on a Unix socket.
     pub(crate) fn unix(&self) -> Client {
         let socket = self.main.iter().find(|endpoint| matches!(endpoint, Endpoint::Unix(_)));
-        Client::to(socket.unwrap_or_else(|| panic!("no Unix socket among {:?}", self.main)).clone())
+        let socket = socket.unwrap_or_else(|| panic!("no Unix socket among {:?}", self.main));
+        Client::to(Listener::Main, socket.clone())
     }
 
     pub(crate) fn admin(&self) -> Client {
-        Client::to(self.admin.clone())
+        Client::to(Listener::Admin, self.admin.clone())
     }
 
     pub(crate) fn log(&self) -> String {

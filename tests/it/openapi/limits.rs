@@ -1,0 +1,147 @@
+//! Every limit of the contract, on both sides: taken from the document, asked of the server.
+
+use crate::support::contract::contract;
+use crate::support::{Askance, Request, Settings, assert_problem, json_of, plain_login, time_from_now, with};
+use serde_json::{Map, Value, json};
+
+/// One limit of a request: changes that just fit, and changes that just do not.
+struct Limit {
+    /// The member; `[]` are its items, `*` its entries, `~` their names.
+    name: String,
+    bound: u64,
+    fits: Vec<Value>,
+    exceeds: Vec<Value>,
+}
+
+/// The limits of http-api.md, which the document must have, too.
+const OF_THE_CONTRACT: &[(&str, u64)] = &[
+    ("user.id", 256),
+    ("user.groups", 64),
+    ("user.groups[]", 256),
+    ("user_agent", 4_096),
+    ("device_token", 1_024),
+    ("device_id", 256),
+    ("session_id", 256),
+    ("client_id", 256),
+    ("tenant", 256),
+    ("attributes", 64),
+    ("attributes*", 256),
+    ("attributes~", 256),
+    ("edge.bot_score", 99),
+];
+
+#[test]
+fn every_documented_limit_is_the_servers() {
+    let server = Askance::start(&Settings::new());
+    let mut limits = Vec::new();
+    collect("/components/schemas/Login", "", &|value| value, &mut limits);
+    for (name, bound) in OF_THE_CONTRACT {
+        assert!(limits.iter().any(|limit| limit.name == *name && limit.bound == *bound), "{name}: {bound}");
+    }
+    for limit in limits {
+        let score = |change: &Value| server.main().score(&with(plain_login("contract-limits"), change.clone()));
+        for change in &limit.fits {
+            let answer = score(change);
+            assert_eq!(answer.status, 200, "{} at {}: {}", limit.name, limit.bound, answer.text());
+        }
+        for change in &limit.exceeds {
+            let refusal = assert_problem(&score(change), 422, "request.invalid");
+            let named = refusal["field"].as_str().unwrap_or_default();
+            let member = limit.name.trim_end_matches(['[', ']', '*', '~']);
+            assert!(named.starts_with(member), "{} beyond {}: {refusal}", limit.name, limit.bound);
+        }
+    }
+}
+
+/// Limits of a schema and of all below it; `wrap` makes a change of a value for this member.
+fn collect(pointer: &str, name: &str, wrap: &dyn Fn(Value) -> Value, limits: &mut Vec<Limit>) {
+    let document = &contract().document;
+    let pointer = document.resolved(pointer, document.at(pointer));
+    let schema = document.at(&pointer);
+    let bound = |keyword: &str| schema[keyword].as_u64();
+    let mut push = |suffix: &str, bound, fits: Vec<Value>, exceeds: Vec<Value>| {
+        let [fits, exceeds] = [fits, exceeds].map(|values| values.into_iter().map(wrap).collect());
+        limits.push(Limit { name: format!("{name}{suffix}"), bound, fits, exceeds });
+    };
+    if let Some(max) = bound("maxLength").filter(|_| schema["format"].is_null()) {
+        let [fits, exceeds] = texts(max);
+        push("", max, fits, exceeds);
+    }
+    if let Some(min) = bound("minLength") {
+        assert_eq!(min, 1, "{name}");
+        push("", min, vec!["x".into()], vec!["".into()]);
+    }
+    if let Some(max) = bound("maxItems") {
+        push("", max, vec![vec!["x"; count(max)].into()], vec![vec!["x"; count(max) + 1].into()]);
+    }
+    if let Some(max) = bound("maxProperties") {
+        let entries = |count| Value::Object((0..count).map(|number| (format!("a{number}"), json!(number))).collect());
+        push("", max, vec![entries(max)], vec![entries(max + 1)]);
+    }
+    if let Some(max) = schema["propertyNames"]["maxLength"].as_u64() {
+        let entry = |text: Value| Value::Object(Map::from_iter([(text.as_str().unwrap().to_owned(), json!(1))]));
+        let [fits, exceeds] = texts(max).map(|texts| texts.into_iter().map(entry).collect());
+        push("~", max, fits, exceeds);
+    }
+    if let Some(max) = schema["additionalProperties"]["maxLength"].as_u64() {
+        let [fits, exceeds] = texts(max).map(|texts| texts.into_iter().map(|text| json!({"a": text})).collect());
+        push("*", max, fits, exceeds);
+    }
+    if let (Some(min), Some(max)) = (schema["minimum"].as_i64(), schema["maximum"].as_u64()) {
+        push("", max, vec![min.into(), max.into()], vec![(min - 1).into(), (max + 1).into()]);
+    }
+    if schema["items"].is_object() {
+        collect(&format!("{pointer}/items"), &format!("{name}[]"), &|value| wrap(json!([value])), limits);
+    }
+    for member in schema["properties"].as_object().into_iter().flat_map(Map::keys) {
+        let below = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+        let wrap = |value: Value| wrap(Value::Object(Map::from_iter([(member.clone(), value)])));
+        collect(&format!("{pointer}/properties/{member}"), &below, &wrap, limits);
+    }
+}
+
+/// Texts of `max` bytes, and of more: bytes are counted, not characters.
+fn texts(max: u64) -> [Vec<Value>; 2] {
+    let max = count(max);
+    let text = |unit: &str, count| Value::from(unit.repeat(count));
+    [vec![text("x", max), text("ü", max / 2)], vec![text("x", max + 1), text("ü", max / 2 + 1)]]
+}
+
+fn count(bound: u64) -> usize {
+    usize::try_from(bound).unwrap()
+}
+
+#[test]
+fn a_body_has_65536_bytes_at_most_wherever_it_is_json() {
+    const BYTES_MAX: usize = 65_536;
+    let server = Askance::start(&Settings::new());
+    let decision = json_of(&server.main().score(&plain_login("contract-body")));
+    let decisions = format!("/v1/decisions/{}", decision["decision_id"].as_str().unwrap());
+    for (path, body, status) in [
+        ("/v1/score".to_owned(), plain_login("contract-body"), 200),
+        (format!("{decisions}/outcome"), json!({"result": "success"}), 204),
+        (format!("{decisions}/feedback"), json!({"label": "legitimate"}), 204),
+    ] {
+        let sized = |bytes: usize| {
+            let text = body.to_string();
+            let padding = " ".repeat(bytes - text.len());
+            server.main().send(Request::post(&path).content("application/json", text + &padding))
+        };
+        assert_eq!(sized(BYTES_MAX).status, status, "{path}");
+        assert_problem(&sized(BYTES_MAX + 1), 413, "request.too_large");
+    }
+}
+
+/// Ten seconds stand between the bound and what is asked, since the server's clock goes on meanwhile.
+#[test]
+fn a_time_is_at_most_300_s_off() {
+    let server = Askance::start(&Settings::new());
+    let at =
+        |offset_s| server.main().score(&with(plain_login("contract-time"), json!({"time": time_from_now(offset_s)})));
+    for offset_s in [-290, 290] {
+        assert_eq!(at(offset_s).status, 200, "{offset_s} s");
+    }
+    for offset_s in [-310, 310] {
+        assert_problem(&at(offset_s), 422, "event.time_out_of_range");
+    }
+}
