@@ -112,6 +112,35 @@ fn count(bound: u64) -> usize {
 }
 
 #[test]
+fn null_is_as_good_as_absent_where_the_document_says_so_and_nowhere_else() {
+    let server = Askance::start(&Settings::new());
+    let mut members = Vec::new();
+    nullable("/components/schemas/Login", &[], &mut members);
+    assert!(members.len() > 30, "{} members", members.len());
+    for (path, takes_null) in members {
+        let mut login = plain_login("contract-null");
+        path.iter().fold(&mut login, |at, member| &mut at[member.as_str()]).take();
+        let answer = server.main().score(&login);
+        let expected = if takes_null { 200 } else { 422 };
+        assert_eq!(answer.status, expected, "{}: {}", path.join("."), answer.text());
+    }
+}
+
+/// Every member below a schema, with whether null is one of its types; a member without types takes everything.
+fn nullable(pointer: &str, path: &[String], members: &mut Vec<(Vec<String>, bool)>) {
+    let document = &contract().document;
+    let pointer = document.resolved(pointer, document.at(pointer));
+    for (member, schema) in document.at(&pointer)["properties"].as_object().into_iter().flatten() {
+        let below = format!("{pointer}/properties/{member}");
+        let schema = document.at(&document.resolved(&below, schema));
+        let types = &schema["type"];
+        let path = [path, std::slice::from_ref(member)].concat();
+        nullable(&below, &path, members);
+        members.push((path, types.is_null() || types.as_array().is_some_and(|types| types.contains(&json!("null")))));
+    }
+}
+
+#[test]
 fn a_body_has_65536_bytes_at_most_wherever_it_is_json() {
     const BYTES_MAX: usize = 65_536;
     let server = Askance::start(&Settings::new());
