@@ -5,3 +5,4 @@ mod document;
 mod errors;
 mod limits;
 mod mutations;
+mod reference;
