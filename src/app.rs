@@ -106,13 +106,14 @@ impl App {
     pub fn build(config: Config) -> Result<Self, AppError> {
         let clock = Clock;
         let meters = Arc::new(Meters::new().map_err(AppError::Metrics)?);
+        // What is read soonest comes first: databases take a second.
+        let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
         let memory = Volatile::new(&config.memory);
         let key = HashKey::random().map_err(AppError::Random)?;
         let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);
         let mut files = data::list_files(&config);
         let loaded = load(&config, clock)?;
         files.extend(data::database_files(&loaded.geoip));
-        let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, certificates.clone(), server_pipeline, server_meters, clock);

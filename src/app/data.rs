@@ -170,8 +170,8 @@ impl Reloader {
     /// Reads the configuration and all that it names.
     fn read_all(&mut self) {
         // Their paths are of the start, and whatever the configuration says now, the files may be new.
-        if let Some(certificates) = &self.certificates {
-            self.certificates_read(certificates.reload());
+        if let Some(read) = self.certificates.as_deref().and_then(Certificates::look_at_once) {
+            self.certificates_read(read);
         }
         let Some(source) = &self.source else { return };
         let read = source.read().and_then(|config| {

@@ -10,8 +10,8 @@ use std::io::Write;
 /// no good one.
 pub(super) fn run(source: &Source, json: bool) -> Result<(), Box<dyn Error>> {
     let config = source.read().map_err(AppError::from)?;
-    app::load(&config, Clock).map_err(AppError::from)?;
     app::certificates(&config, metrics::Counter::noop(), Clock).map_err(AppError::from)?;
+    app::load(&config, Clock).map_err(AppError::from)?;
     let text = if json { serde_json::to_string_pretty(&config)? } else { toml::to_string_pretty(&config)? };
     writeln!(std::io::stdout(), "{}", text.trim_end())?;
     Ok(())

@@ -111,7 +111,8 @@ impl Certificates {
     }
 
     /// Reads the files if there is a new state of them that is the same at two looks, so that nobody is writing just
-    /// now. Once a state; `None` when there is nothing to do.
+    /// now. Once a state; `None` when there is nothing to do. New handshakes use what they say, and connections that are
+    /// open go on; an error is as that of [`Self::load`], and what served before serves on.
     pub fn look(&self) -> Option<Result<(), TlsError>> {
         let now = states(&self.settings);
         let mut files = self.files();
@@ -119,15 +120,18 @@ impl Certificates {
         files.seen = now;
         let is_new = is_stable && now != files.done;
         drop(files);
-        is_new.then(|| self.reload())
+        is_new.then(|| self.read())
     }
 
-    /// Reads the files; new handshakes use what they say, and connections that are open go on.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load`]; what served before serves on.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    /// The same without waiting for a second look, for somebody who asks; what was refused is read again, too.
+    pub fn look_at_once(&self) -> Option<Result<(), TlsError>> {
+        let files = self.files();
+        let is_due = states(&self.settings) != files.done || files.refused.is_some();
+        drop(files);
+        is_due.then(|| self.read())
+    }
+
+    fn read(&self) -> Result<(), TlsError> {
         let states = states(&self.settings);
         let loaded = load::load(&self.settings, self.clock);
         let mut files = self.files();

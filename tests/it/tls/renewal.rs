@@ -39,6 +39,11 @@ fn new_certificates_are_for_new_handshakes_and_open_connections_go_on() {
             eventually("the new certificate", || lab.s_client(&listener).is_shown(&text_of(&new.cert)).then_some(()));
         }
         assert!(open.ask(&request).starts_with("HTTP/1.1 200"), "the open connection goes on");
+        // Whoever asks with nothing new there changes nothing.
+        let told = || server.log().lines().filter(|line| line.contains("were read again")).count();
+        let before = told();
+        server.signal("HUP");
+        eventually("another look", || (told() > before).then_some(()));
         assert_eq!(metric(&lab, &server, TAKEN), 1);
         assert_eq!(readiness(&lab, &server)["certificate"].get("error"), None);
     }
@@ -136,6 +141,13 @@ fn prepare_mishaps(lab: &Lab) {
     ));
 }
 
+/// Undoes a mishap.
+fn restore(lab: &Lab) {
+    std::fs::remove_dir(lab.path("clients.crt")).ok();
+    lab.replace("clients.crt", &lab.authority.cert);
+    lab.install(&Pair { cert: lab.path("first.crt"), key: lab.path("first.key") });
+}
+
 #[test]
 fn what_does_not_serve_leaves_what_was_there() {
     let lab = Lab::new();
@@ -145,7 +157,7 @@ fn what_does_not_serve_leaves_what_was_there() {
     let server = Askance::start(&lab.settings_with_clients(&[&certified, &operator]).set("geoip.reload_s", 86_400));
     let idp = lab.authority.issue("idp", "DNS:idp.internal");
     let operators = lab.authority.issue("operators", "DNS:operator.internal");
-    let first = Pair { cert: lab.path("first.crt"), key: lab.path("first.key") };
+    let first = lab.path("first.crt");
     let count = |series: &str| metric_as(&lab.curl(&server.admin()).with_certificate(&operators), series);
 
     for (number, (what, mishap, reason)) in (1..).zip(MISHAPS) {
@@ -158,13 +170,11 @@ fn what_does_not_serve_leaves_what_was_there() {
         });
         assert!(!error.contains("PRIVATE"), "{what}: {error}");
         assert_eq!((count(REFUSED), count(TAKEN)), (number, number - 1), "{what}");
-        assert!(lab.s_client(&server.main()).is_shown(&text_of(&first.cert)), "{what}: another one serves");
+        assert!(lab.s_client(&server.main()).is_shown(&text_of(&first)), "{what}: another one serves");
         let answer = lab.curl(&server.main()).with_certificate(&idp).post("/v1/score", &plain_login("mishap"));
         assert_eq!(answer.status, "200", "{what}: {answer:?}");
 
-        std::fs::remove_dir(lab.path("clients.crt")).ok();
-        lab.replace("clients.crt", &lab.authority.cert);
-        lab.install(&first);
+        restore(&lab);
         server.signal("HUP");
         eventually("what is good again", || {
             readiness(&lab, &server)["certificate"].get("error").is_none().then_some(())
@@ -175,11 +185,12 @@ fn what_does_not_serve_leaves_what_was_there() {
 /// What is wrong at the start stops it, in the same words.
 #[test]
 fn what_does_not_serve_stops_the_start() {
+    let lab = Lab::new();
+    prepare_mishaps(&lab);
+    let settings = lab.settings_with_clients(&[]);
     for (what, mishap, reason) in MISHAPS {
-        let lab = Lab::new();
-        prepare_mishaps(&lab);
+        restore(&lab);
         mishap(&lab);
-        let settings = lab.settings_with_clients(&[]);
         let refusal = Askance::try_start(&settings, TempDir::new().unwrap()).expect_err(what);
         assert_eq!(refusal.code, Some(2), "{what}: {}", refusal.log);
         assert!(refusal.log.contains("server.tls.") && refusal.log.contains(reason), "{what}: {}", refusal.log);
