@@ -142,8 +142,8 @@ where
             .serve_connection(io, service);
         drive(connection, activity).await;
     } else {
+        // Answers are not gathered up for a client that pipelines: one would wait for the rest of a request behind it.
         let connection = http1::Builder::new()
-            .pipeline_flush(true)
             .max_header_size(limits.head_bytes_max)
             // `Activity` times heads: without a timer per request, and it tells an idle client from a slow one.
             .header_read_timeout(None)
