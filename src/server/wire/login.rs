@@ -334,6 +334,8 @@ mod tests {
             (r#""flow":"pkce""#, r#""flow":"pkec""#, "flow"),
             (r#""b":null"#, r#""b":[]"#, "attributes.b"),
             (r#""tenant":"default""#, r#""tenant":"default","colour":1"#, "colour"),
+            (r#""tenant":"default""#, r#""tenant":"default","co`lo`ur":1"#, "co`lo`ur"),
+            (r#""id":"a""#, r#""id":"a","co`lour":1"#, "user.co`lour"),
         ] {
             let failed = event(BODY.replace(good, bad).as_bytes());
             let named = matches!(&failed, Err(Failure::Invalid { field: Some(named), .. }) if named == field);

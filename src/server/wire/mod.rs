@@ -45,7 +45,9 @@ fn field(path: Option<&str>, detail: &str) -> Option<String> {
     let path = path.filter(|path| *path != ".");
     let named = ["missing field `", "unknown field `", "duplicate field `"]
         .into_iter()
-        .find_map(|start| detail.strip_prefix(start)?.split_once('`'))
+        .find_map(|start| detail.strip_prefix(start))
+        // A name that a client chose may hold the mark that ends it; the list of ours follows.
+        .and_then(|named| named.split_once("`, ").or_else(|| named.split_once('`')))
         .map(|(name, _)| name);
     match (path, named) {
         (Some(path), Some(name)) if path == name || path.ends_with(&format!(".{name}")) => Some(path.to_owned()),
