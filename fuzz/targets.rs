@@ -3,6 +3,13 @@
 //! libFuzzer calls these through `fuzz_targets/`, and the replay in `tests/it/fuzz.rs` on every change. They speak to
 //! the library as any other user of it does.
 
+#[path = "targets/bodies.rs"]
+mod bodies;
+#[path = "targets/files.rs"]
+mod files;
+#[path = "targets/texts.rs"]
+mod texts;
+
 use askance::clock::Timestamp;
 use askance::context::agent::{Agent, AgentFamily, Agents};
 use askance::context::{Grain, Location, Place};
@@ -14,12 +21,30 @@ use askance::units::{Coordinates, CountryCode, Kilometres};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
+pub use bodies::{feedback_body, login_body, outcome_body, past_login};
+pub use files::{config_file, database_file, list_file};
+pub use texts::{client_hints, device_cookie, phone_number, time};
+
 /// A function that holds for any bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its directory in `seeds/` and its file in `fuzz_targets/`.
-pub const TARGETS: &[(&str, Target)] =
-    &[("client_ip", client_ip), ("history_row", history_row), ("user_agent", user_agent)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("client_hints", client_hints),
+    ("client_ip", client_ip),
+    ("config_file", config_file),
+    ("database_file", database_file),
+    ("device_cookie", device_cookie),
+    ("feedback_body", feedback_body),
+    ("history_row", history_row),
+    ("list_file", list_file),
+    ("login_body", login_body),
+    ("outcome_body", outcome_body),
+    ("past_login", past_login),
+    ("phone_number", phone_number),
+    ("time", time),
+    ("user_agent", user_agent),
+];
 
 /// Lines: a peer (else the trusted 127.0.0.1), a header name (else `x-forwarded-for`), then values of that header, or,
 /// behind a `!`, other lines as `name:value`.

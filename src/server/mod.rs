@@ -10,6 +10,8 @@ mod body;
 pub mod client_ip;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod limits;
 mod listen;
 mod run;

@@ -12,8 +12,18 @@ use targets::{TARGETS, Target};
 
 /// Of all seeds of a target together.
 const MUTATIONS: usize = 20_000;
-/// Of targets whose code takes longer, unoptimised: a user agent takes 1.7 ms, a list of addresses 0.2.
-const MUTATIONS_OF_SLOW: &[(&str, usize)] = &[("user_agent", 2_000)];
+/// Of targets whose code takes longer, unoptimised: a configuration takes 3 ms, a user agent 1.7, a list of addresses 0.2.
+const MUTATIONS_OF_SLOW: &[(&str, usize)] = &[
+    ("client_hints", 5_000),
+    ("config_file", 500),
+    ("database_file", 1_000),
+    ("device_cookie", 1_000),
+    ("list_file", 2_000),
+    ("login_body", 5_000),
+    ("past_login", 5_000),
+    ("phone_number", 2_000),
+    ("user_agent", 2_000),
+];
 /// Longer inputs cost time and reach no further: the caps of all targets are below.
 const INPUT_BYTES_MAX: usize = 4096;
 /// Bytes with a meaning in some format.
