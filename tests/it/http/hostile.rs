@@ -1,166 +1,162 @@
-//! Garbage in all forms: refused, survived, and without a trace in memory.
+//! Clients that mean harm: whatever they send is refused or ended, takes memory within a bound that follows from the
+//! configuration, and leaves nothing behind. One file a theme.
 
-use crate::support::client::Connection;
-use crate::support::{Askance, Request, Settings, json_of, plain_login};
+mod bodies;
+mod heads;
+mod http2;
+mod mutations;
+mod slow;
+mod smuggling;
+mod torn;
 
-fn assert_unharmed(server: &mut Askance, user: &str) {
-    server.assert_alive();
-    let answer = json_of(&server.main().score(&plain_login(user)));
-    assert_eq!(answer["risk_assessment"]["assessments"]["NewDevice"]["code"], "initial_login", "{answer}");
+use crate::support::{Askance, Client, Connection, Request, Response, Settings, eventually, json_of, plain_login};
+
+const CONNECTIONS_MAX: u32 = 256;
+const IN_FLIGHT_MAX: u32 = 64;
+const BODY_BYTES_MAX: u32 = 65_536;
+const HEAD_BYTES_MAX: u32 = 16_384;
+/// What the allocator keeps, and caches fill up with, whatever is sent.
+const SLACK_KIB: u64 = 48 * 1024;
+/// What else a connection takes at most: buffers for reading and writing, and the windows of HTTP/2.
+const CONNECTION_BYTES: u32 = 128 * 1024;
+
+/// Small bounds; and connections end soon where nothing is asked of them.
+fn settings() -> Settings {
+    Settings::new()
+        .set("server.connections_max", CONNECTIONS_MAX)
+        .set("server.in_flight_max", IN_FLIGHT_MAX)
+        .set("server.body_bytes_max", BODY_BYTES_MAX)
+        .set("server.head_bytes_max", HEAD_BYTES_MAX)
+        .set("server.request_timeout_ms", 2_000)
+        .set("server.idle_timeout_s", 1)
 }
 
-#[test]
-fn hostile_bodies_are_refused() {
-    let mut server = Askance::start(&Settings::new());
-    let nested = |open: &str, close: &str| format!("{}{}", open.repeat(10_000), close.repeat(10_000));
-    let within = |value: &str| {
-        format!("{{\"user\": {{\"id\": \"hostile\"}}, \"ip\": \"81.2.69.142\", \"attributes\": {{\"a\": {value}}}}}")
-    };
-    let bodies: Vec<Vec<u8>> = vec![
-        nested("[", "]").into(),
-        "[".repeat(60_000).into(),
-        nested("{\"a\":", "}").into(),
-        within(&nested("[", "]")).into(),
-        within(&"[".repeat(30_000)).into(),
-        b"{\"user\": {\"id\": \"hostile\"}, \"user\": {\"id\": \"hostile2\"}, \"ip\": \"81.2.69.142\"}".to_vec(),
-        b"{\"user\": {\"id\": \"hostile\", \"id\": \"hostile2\"}, \"ip\": \"81.2.69.142\"}".to_vec(),
-        b"{\"user\": {\"id\": \"hostile\"}, \"ip\": \"81.2.69.142\", \"ip\": \"10.0.0.1\"}".to_vec(),
-        b"{\"user\": {\"id\": \"hosti\xff\xfele\"}, \"ip\": \"81.2.69.142\"}".to_vec(),
-        b"{\"user\": {\"id\": \"hosti\xc0\xafle\"}, \"ip\": \"81.2.69.142\"}".to_vec(),
-        br#"{"user": {"id": "hostile\ud800"}, "ip": "81.2.69.142"}"#.to_vec(),
-        b"{\"user\": {\"id\": \"hostile\n\"}, \"ip\": \"81.2.69.142\"}".to_vec(),
-        within("1e999").into(),
-        within("-").into(),
-        within("NaN").into(),
-        b"\0\0\0\0".to_vec(),
-        Vec::new(),
-        b" ".to_vec(),
-        vec![0xff; 4_096],
-    ];
-    for body in bodies {
-        let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        let answer = server.main().send(Request::post("/v1/score").content("application/json", body));
-        assert!((400..500).contains(&answer.status), "{start}: {} {}", answer.status, answer.text());
-        server.assert_alive();
-    }
-    for user in ["hostile", "hostile2"] {
-        assert_unharmed(&mut server, user);
-    }
+/// A server that is attacked, and what it was before.
+struct Besieged {
+    server: Askance,
+    before: Gauges,
+    resident_kib: u64,
 }
 
-/// What is no HTTP ends the connection, with or without an answer, and nothing else.
-#[test]
-fn hostile_heads_end_their_connection() {
-    let mut server = Askance::start(&Settings::new());
-    let heads: Vec<Vec<u8>> = vec![
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), // the start of a TLS handshake
-        vec![0; 1_024],
-        vec![0xff; 1_024],
-        b"GET\r\n\r\n".to_vec(),
-        b"POST /v1/score HTTP/9.9\r\n\r\n".to_vec(),
-        b"POST /v1/score HTTP/1.1\r\nhost : localhost\r\n\r\n".to_vec(),
-        b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n".to_vec(),
-        b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999999999999999\r\n\r\n".to_vec(),
-        b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd".to_vec(),
-        b"POST /v1/score HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nzz\r\n".to_vec(),
-        format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "a".repeat(200_000)).into(),
-        format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(500_000)).into(),
-        format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(5_000)).into(),
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame at all, though it is long enough".to_vec(),
-    ];
-    for head in heads {
-        let start = String::from_utf8_lossy(&head[..head.len().min(60)]).into_owned();
-        let mut connection = Connection::open(&server.main().endpoint).unwrap();
-        // The server may close before it has read all of it.
-        connection.write(&head).ok();
-        connection.finish_writing().ok();
-        if let Ok(answer) = connection.read_response() {
-            assert!((400..500).contains(&answer.status), "{start:?}: {answer:?}");
-        }
-        server.assert_alive();
-    }
-    assert_unharmed(&mut server, "hostile-heads");
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gauges {
+    users: usize,
+    pending: usize,
+    connections: usize,
 }
 
-/// Two lengths for one body are how requests are smuggled: what follows must not be taken for a request.
-#[test]
-fn a_body_with_two_lengths_is_not_followed_by_a_second_request() {
-    let mut server = Askance::start(&Settings::new());
-    let body = plain_login("smuggled").to_string();
-    let smuggled = format!(
-        "POST /v1/score HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\
-         transfer-encoding: chunked\r\n\r\n0\r\n\r\nPOST /v1/score HTTP/1.1\r\nhost: localhost\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut connection = server.main().connect();
-    connection.write(smuggled.as_bytes()).unwrap();
-    connection.finish_writing().unwrap();
-    while let Ok(answer) = connection.read_response() {
-        assert!((400..500).contains(&answer.status), "{answer:?}");
+impl Besieged {
+    fn new() -> Self {
+        Self::start(&settings())
     }
-    assert_unharmed(&mut server, "smuggled");
-}
 
-/// Two thousand small damages to a good request, from a seeded generator: never a 5xx, never an answer missing.
-#[test]
-fn damaged_requests_are_answered_below_500() {
-    let mut server = Askance::start(&Settings::new());
-    let original = crate::support::with(
-        plain_login("hostile-damaged"),
-        serde_json::json!({
-            "device_id": "d1", "location": {"latitude": 1.5, "longitude": 2.5, "accuracy_radius_km": 3, "country": "GB"},
-            "edge": {"bot_score": 50, "asn": 64500}, "attributes": {"a": 1, "b": "c"}, "user": {"phone_number": "+819012345678"},
-            "client_hints": {"sec-ch-ua": "\"Chromium\";v=\"131\"", "sec-ch-ua-platform": "\"Windows\""},
-        }),
-    )
-    .to_string();
-    let endpoint = server.main().endpoint;
-    let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
-    let mut connection = server.main().connect();
-    for round in 0..2_000 {
-        let body = random.damage(original.as_bytes());
+    fn start(settings: &Settings) -> Self {
+        let server = Askance::start(settings);
+        json_of(&server.main().score(&plain_login("before")));
+        let before = eventually("the first user to be counted", || Some(gauges(&server)).filter(|now| now.users == 1));
+        let resident_kib = server.resident_kib();
+        Self { server, before, resident_kib }
+    }
+
+    fn client(&self) -> Client {
+        self.server.main()
+    }
+
+    fn connect(&self) -> Connection {
+        self.server.main().connect()
+    }
+
+    /// Sends these bytes and nothing more: the status of each answer until the server ends the connection.
+    fn answers_to(&self, bytes: &[u8]) -> Vec<u16> {
+        self.answers_to_each(&[bytes.to_vec()]).remove(0)
+    }
+
+    /// As above, each on a connection of its own, all at once, since the server may wait for more.
+    fn answers_to_each(&self, all: &[Vec<u8>]) -> Vec<Vec<u16>> {
+        let connections: Vec<Connection> = all.iter().map(|bytes| self.send(bytes)).collect();
+        let statuses = |connection| answers(connection).iter().map(|answer| answer.status).collect();
+        connections.into_iter().map(statuses).collect()
+    }
+
+    fn send(&self, bytes: &[u8]) -> Connection {
+        let mut connection = self.connect();
+        // The server may answer and close before it has read all of it.
+        connection.write(bytes).ok();
         connection
-            .write(&Request::post("/v1/score").content("application/json", body.clone()).bytes(&endpoint))
-            .unwrap();
-        let answer = connection
-            .read_response()
-            .unwrap_or_else(|error| panic!("round {round}: {error}: {}", String::from_utf8_lossy(&body)));
-        assert!(answer.status < 500, "round {round}: {answer:?}: {}", String::from_utf8_lossy(&body));
-        if answer.header("connection") == Some("close") {
-            connection = server.main().connect();
-        }
     }
-    server.assert_alive();
+
+    /// Waits until the server has no connection, whatever its clients still hold.
+    fn await_no_connections(&mut self) {
+        json_of(&self.server.main().score(&plain_login("meanwhile")));
+        // The gauges are set once a second: those that count a further user are of after the connections were made.
+        eventually("every connection to be ended", || {
+            let now = gauges(&self.server);
+            (now.connections == 0 && now.users > self.before.users).then_some(())
+        });
+        self.before.users += 1;
+    }
+
+    /// Nothing is left behind but what was accepted: users with a history, and decisions that wait.
+    fn assert_unharmed_but_for(mut self, users: usize, pending: usize) {
+        self.server.assert_alive();
+        let mut expected =
+            Gauges { users: self.before.users + users, pending: self.before.pending + pending, connections: 0 };
+        // The gauges are set once a second; from when they count the second of these users they are of after the attack.
+        for user in ["after", "after that"] {
+            let answer = json_of(&self.server.main().score(&plain_login(user)));
+            assert_eq!(answer["risk_assessment"]["assessments"]["NewDevice"]["code"], "initial_login", "{answer}");
+            expected.users += 1;
+            let mut last = None;
+            eventually(&format!("what was accepted, and nothing else: {expected:?}"), || {
+                let now = gauges(&self.server);
+                if last.replace(now) != Some(now) {
+                    eprintln!("{now:?}");
+                }
+                (now == expected).then_some(())
+            });
+        }
+        let metrics = self.server.admin().get("/metrics").text();
+        let failed = metrics
+            .lines()
+            .find(|line| line.contains("status=\"5") && !line.contains("status=\"503\"") && !line.ends_with(" 0"));
+        assert_eq!(failed, None, "an answer that is not documented");
+        let log = self.server.log();
+        assert!(!log.contains("panicked") && !log.contains("\"ERROR\""), "{log}");
+        self.assert_memory_is_bounded();
+    }
+
+    fn assert_unharmed(self) {
+        self.assert_unharmed_but_for(0, 0);
+    }
+
+    fn assert_memory_is_bounded(&self) {
+        let connections = u64::from(CONNECTIONS_MAX) * u64::from(HEAD_BYTES_MAX + CONNECTION_BYTES);
+        let requests = u64::from(IN_FLIGHT_MAX) * u64::from(BODY_BYTES_MAX);
+        let (now_kib, bound_kib) =
+            (self.server.resident_kib(), self.resident_kib + SLACK_KIB + (connections + requests) / 1024);
+        assert!(now_kib <= bound_kib, "{now_kib} KiB are resident; {} before, {bound_kib} allowed", self.resident_kib);
+    }
 }
 
-/// Marsaglia's generator; the sequence is the same in every run.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound).unwrap()).unwrap()
+fn gauges(server: &Askance) -> Gauges {
+    let metrics = server.admin().get("/metrics").text();
+    let value = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or(0)
+    };
+    Gauges {
+        users: value("askance_users"),
+        pending: value("askance_decisions_pending"),
+        connections: value("askance_connections"),
     }
+}
 
-    fn damage(&mut self, original: &[u8]) -> Vec<u8> {
-        const TOKENS: [&[u8]; 8] = [b"null", b"{", b"]", b"\"", b"-1e308", b"\\u0000", b"\xf0\x9f\x92\xa9", b"\xff"];
-        let mut body = original.to_vec();
-        for _ in 0..=self.below(3) {
-            let at = self.below(body.len());
-            match self.below(4) {
-                0 => body[at] = u8::try_from(self.below(256)).unwrap(),
-                1 => body.truncate(at + 1),
-                2 => drop(body.splice(at..at, TOKENS[self.below(TOKENS.len())].iter().copied())),
-                _ => {
-                    let end = (at + self.below(20)).min(body.len());
-                    body.drain(at..end);
-                    body.push(b'}');
-                }
-            }
-        }
-        body
-    }
+/// Every answer until the server ends the connection.
+fn answers(mut connection: Connection) -> Vec<Response> {
+    std::iter::from_fn(|| connection.read_response().ok()).collect()
+}
+
+/// A good request of this user's, as it goes over the wire.
+fn good(client: &Client, user: &str) -> Vec<u8> {
+    Request::score(&plain_login(user)).bytes(&client.endpoint)
 }

@@ -3,19 +3,21 @@
 
 use super::client::{Connection, Endpoint};
 use std::collections::BTreeMap;
+use std::io;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const CONTINUATION: u8 = 9;
 
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const ACK: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// A client's side of one HTTP/2 connection; streams are numbered 1, 3, 5, … in the order of requests.
 #[derive(Debug)]
@@ -43,20 +45,7 @@ impl H2Connection {
     pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> u32 {
         let stream = self.next_stream;
         self.next_stream += 2;
-        let length = body.len().to_string();
-        let mut block = Vec::new();
-        for (name, value) in [
-            (":method", method),
-            (":scheme", "http"),
-            (":path", path),
-            (":authority", "localhost"),
-            ("content-type", "application/json"),
-            ("content-length", &length),
-        ] {
-            block.push(0); // a literal that no table is to remember
-            push_text(&mut block, name);
-            push_text(&mut block, value);
-        }
+        let block = request_block(method, path, &[("content-length", &body.len().to_string())]);
         self.write_frame(HEADERS, END_HEADERS, stream, &block);
         self.write_frame(DATA, END_STREAM, stream, body);
         stream
@@ -83,28 +72,76 @@ impl H2Connection {
     }
 
     fn write_frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
-        let mut frame = vec![length[1], length[2], length[3], kind, flags];
-        frame.extend_from_slice(&stream.to_be_bytes());
-        frame.extend_from_slice(payload);
-        self.connection.write(&frame).expect("the frame can be sent");
+        self.connection.write(&frame(kind, flags, stream, payload)).expect("the frame can be sent");
     }
 
     fn read_frame(&mut self) -> (u8, u8, u32, Vec<u8>) {
+        self.try_read_frame().expect("a frame follows")
+    }
+
+    /// Kind, flags, stream and payload of the next frame; the error is the end of the connection.
+    pub(crate) fn try_read_frame(&mut self) -> io::Result<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
-        self.connection.read_exact(&mut head).expect("a frame follows");
+        self.connection.read_exact(&mut head)?;
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
         let mut payload = vec![0; length];
-        self.connection.read_exact(&mut payload).expect("the frame is whole");
-        (head[3], head[4], stream, payload)
+        self.connection.read_exact(&mut payload)?;
+        Ok((head[3], head[4], stream, payload))
+    }
+
+    /// What is below, for bytes that are no good frames.
+    pub(crate) fn raw(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 }
 
-/// A string literal without Huffman coding; none here is longer than the 126 bytes that its one length byte can say.
+/// A frame, whatever is in it.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&stream.to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// The block of a request for JSON, with further headers.
+pub(crate) fn request_block(method: &str, path: &str, further: &[(&str, &str)]) -> Vec<u8> {
+    let usual = [
+        (":method", method),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "localhost"),
+        ("content-type", "application/json"),
+    ];
+    block(&[&usual, further].concat())
+}
+
+/// A block of headers, each a literal that no table is to remember.
+pub(crate) fn block(headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        block.push(0);
+        push_text(&mut block, name);
+        push_text(&mut block, value);
+    }
+    block
+}
+
+/// A string literal without Huffman coding; a length of 127 bytes or more goes over several (RFC 7541, section 5.1).
 fn push_text(block: &mut Vec<u8>, text: &str) {
-    let length = u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short header");
-    block.push(length);
+    match u8::try_from(text.len()).ok().filter(|length| *length < 127) {
+        Some(length) => block.push(length),
+        None => {
+            block.push(127);
+            let mut rest = text.len() - 127;
+            while rest >= 128 {
+                block.push(rest.to_le_bytes()[0] | 128);
+                rest >>= 7;
+            }
+            block.push(rest.to_le_bytes()[0]);
+        }
+    }
     block.extend_from_slice(text.as_bytes());
 }
 

@@ -109,6 +109,13 @@ impl Askance {
         self.log.lock().expect("the reader does not panic").join("\n")
     }
 
+    /// Memory of the process that is in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
     /// Sends a signal by name (`TERM`, `INT`, `HUP`), with the shell's own `kill`, which every system has.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh")
