@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 use crate::Failure;
 use crate::requests::Requests;
@@ -32,6 +33,7 @@ const LATENCY_DIGITS: u8 = 3;
 #[derive(Clone)]
 pub(crate) enum Address {
     Tcp(SocketAddr),
+    Tls(SocketAddr, TlsConnector),
     Unix(PathBuf),
 }
 
@@ -206,10 +208,10 @@ struct Answer {
 impl Connection {
     async fn open(address: &Address) -> Result<Self, Failure> {
         let stream: Box<dyn Stream> = match address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Box::new(stream)
+            Address::Tcp(address) => Box::new(connect(*address).await?),
+            Address::Tls(address, connector) => {
+                let stream = connect(*address).await?;
+                Box::new(connector.connect(address.ip().into(), stream).await?)
             }
             Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
         };
@@ -220,6 +222,8 @@ impl Connection {
     async fn exchange(&mut self, requests: &Requests) -> Result<Answer, Failure> {
         requests.write_next(&mut self.sent);
         self.stream.write_all(&self.sent).await?;
+        // Within TLS, what is written may wait for more.
+        self.stream.flush().await?;
         let mut filled_len = 0;
         loop {
             let read_len = self.stream.read(&mut self.received[filled_len..]).await?;
@@ -234,6 +238,12 @@ impl Connection {
             }
         }
     }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl Answer {

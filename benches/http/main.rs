@@ -1,6 +1,6 @@
 //! End-to-end benchmark: the real `askance` program beside a bare hyper server, over HTTP/1.1, on this machine.
 //!
-//! `cargo bench --bench http` takes about 80 s; `-- --quick` about 20 s, with less to trust; `-- --test` (or no
+//! `cargo bench --bench http` takes about 140 s; `-- --quick` about 40 s, with less to trust; `-- --test` (or no
 //! `--bench`, as under `cargo test`) only sees that everything works. The figures that count are ratios: each is taken
 //! within a round, in which all servers get the same load one after the other, so that what else the machine does
 //! strikes all of them alike. The bench fails on an answer that is not 200, never on a figure.
@@ -14,6 +14,7 @@ mod load;
 mod process;
 mod report;
 mod requests;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,9 +26,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::load::{Address, Load, Outcome, Pace};
-use crate::process::{Askance, Cores, CpuTime, SERVE_FLOOR, Server};
+use crate::process::{Askance, Cores, CpuTime, Doors, KEY, SERVE_FLOOR, Server};
 use crate::report::{Closed, Measured, Memory, Report};
 use crate::requests::Requests;
+use crate::tls::Certificate;
 
 /// Errors of the bench are for its reader only. They cross tasks, hence the bounds.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -126,19 +128,43 @@ struct Subject<'servers> {
 }
 
 async fn bench(plan: &Plan) -> Result<Report, Failure> {
-    let requests = Arc::new(Requests::seeded()?);
+    let requests = Arc::new(Requests::seeded(None)?);
+    let keyed_requests = Arc::new(Requests::seeded(Some(KEY))?);
+    let certificate = Certificate::new()?;
     let cores = Cores::pin();
-    let askance = Askance::start(cores)?;
-    let outcome = compare(plan, &requests, cores, &askance).await;
-    outcome.map_err(|error| format!("{error}\nend of askance's log:\n{}", askance.log_tail()).into())
+    let start = |keyed, certificate| Askance::start(Doors { keyed, certificate }, cores);
+    let servers = Servers {
+        open: start(false, None)?,
+        keyed: start(true, None)?,
+        tls: start(false, Some(&certificate))?,
+        tls_keyed: start(true, Some(&certificate))?,
+    };
+    let outcome = compare(plan, &requests, &keyed_requests, cores, &servers).await;
+    outcome.map_err(|error| format!("{error}\nends of askance's logs:\n{}", servers.log_tails()).into())
+}
+
+/// askance, once for each way in: their memories are apart, and each sees the same users.
+struct Servers {
+    open: Askance,
+    keyed: Askance,
+    tls: Askance,
+    tls_keyed: Askance,
+}
+
+impl Servers {
+    fn log_tails(&self) -> String {
+        [&self.open, &self.keyed, &self.tls, &self.tls_keyed].map(Askance::log_tail).join("\n")
+    }
 }
 
 async fn compare(
     plan: &Plan,
     requests: &Arc<Requests>,
+    keyed_requests: &Arc<Requests>,
     cores: Option<Cores>,
-    askance: &Askance,
+    servers: &Servers,
 ) -> Result<Report, Failure> {
+    let Servers { open: askance, keyed, tls, tls_keyed } = servers;
     let idle_bytes = askance.server.resident_bytes()?;
     let mut first_load = Load::connect(&askance.tcp, requests).await?;
     first_load.run(plan.closed.run, Pace::Closed).await?;
@@ -146,7 +172,7 @@ async fn compare(
     drop(first_load);
     let (floor, floor_address) = Server::floor(FLOOR_ANSWER_BYTES, cores)?;
     let (same_size, same_size_address) = Server::floor(sample_before.bytes_mean, cores)?;
-    let subject = |name, server, address: &Address| Subject {
+    let subject = |name, server, address: &Address, requests| Subject {
         name,
         server,
         address: address.clone(),
@@ -155,17 +181,20 @@ async fn compare(
     };
     // The report relies on this order.
     let mut subjects = [
-        subject("bare hyper, 300 B", &floor, &floor_address),
-        subject("bare hyper, same size", &same_size, &same_size_address),
-        subject("askance, TCP", &askance.server, &askance.tcp),
-        subject("askance, Unix socket", &askance.server, &askance.unix),
+        subject("bare hyper, 300 B", &floor, &floor_address, requests),
+        subject("bare hyper, same size", &same_size, &same_size_address, requests),
+        subject("askance, TCP", &askance.server, &askance.tcp, requests),
+        subject("askance, Unix socket", &askance.server, &askance.unix, requests),
+        subject("askance, TCP, key", &keyed.server, &keyed.tcp, keyed_requests),
+        subject("askance, TLS", &tls.server, &tls.tcp, requests),
+        subject("askance, TLS, key", &tls_keyed.server, &tls_keyed.tcp, keyed_requests),
     ];
     for round in 0..plan.closed.count {
         for index in rotated(round, subjects.len()) {
             subjects[index].closed_loop(plan).await?;
         }
     }
-    let [floor_per_s, _, askance_per_s, _] = subjects.each_ref().map(|subject| subject.measured.requests_per_s());
+    let [floor_per_s, _, askance_per_s, ..] = subjects.each_ref().map(|subject| subject.measured.requests_per_s());
     let open_rate_per_s = floor_per_s.min(askance_per_s) * OPEN_LOOP_SHARE;
     for round in 0..plan.open.count {
         for index in rotated(round, subjects.len()) {

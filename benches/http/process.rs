@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::Failure;
 use crate::load::Address;
+use crate::tls::Certificate;
 
 /// How long a server may take until it listens. A debug build that loads its databases needs seconds.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
@@ -128,6 +131,20 @@ impl CpuTime {
     }
 }
 
+/// The key of the client that calls, where there are clients.
+pub(crate) const KEY: &str = "askance_bench_3f1c9a7e5b2d80466f0a1b2c3d4e5f60718293a4b5c6d7e8f";
+/// Clients beside the one that calls: each key is compared with all.
+const OTHER_CLIENTS_COUNT: usize = 3;
+
+/// How a server is reached.
+#[derive(Clone, Copy)]
+pub(crate) struct Doors<'bench> {
+    /// Whether a client's key is needed.
+    pub(crate) keyed: bool,
+    /// With a certificate, TCP speaks TLS.
+    pub(crate) certificate: Option<&'bench Certificate>,
+}
+
 /// A running askance with the directory that holds its config, log and socket.
 pub(crate) struct Askance {
     pub(crate) server: Server,
@@ -141,10 +158,10 @@ impl Askance {
     ///
     /// # Errors
     /// When it ends or says nothing in time; its log is part of the error.
-    pub(crate) fn start(cores: Option<Cores>) -> Result<Self, Failure> {
+    pub(crate) fn start(doors: Doors<'_>, cores: Option<Cores>) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
         let config_path = directory.path().join("askance.toml");
-        fs::write(&config_path, config(&directory.path().join("askance.sock")))?;
+        fs::write(&config_path, config(&directory.path().join("askance.sock"), doors))?;
         let log = fs::File::create(log_path(&directory))?;
         let child = pinned(env!("CARGO_BIN_EXE_askance"), cores)
             .arg("--config")
@@ -155,7 +172,11 @@ impl Askance {
             .stderr(log)
             .spawn()?;
         let mut server = Server { child };
-        let (tcp, unix) = listening(&mut server, &directory)?;
+        let (address, unix) = listening(&mut server, &directory)?;
+        let tcp = match doors.certificate {
+            None => Address::Tcp(address),
+            Some(certificate) => Address::Tls(address, certificate.connector.clone()),
+        };
         Ok(Self { server, tcp, unix, directory })
     }
 
@@ -165,17 +186,28 @@ impl Askance {
     }
 }
 
-fn config(socket: &Path) -> String {
-    format!(
+fn config(socket: &Path, doors: Doors<'_>) -> String {
+    let mut config = format!(
         "[server]\nlisten = [\"127.0.0.1:0\", 'unix:{}']\nadmin_listen = \"127.0.0.1:0\"\nworkers = 1\n\n\
          [telemetry]\nlog_format = \"json\"\n\n[memory]\nbackend = \"volatile\"\n",
         socket.display()
-    )
+    );
+    if let Some(Certificate { cert, key, .. }) = doors.certificate {
+        config.push_str(&format!("\n[server.tls]\ncert = '{}'\nkey = '{}'\n", cert.display(), key.display()));
+    }
+    let others = (0..OTHER_CLIENTS_COUNT).map(|number| format!("{number:064x}"));
+    let digest = Sha256::digest(KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (number, digest) in others.chain([digest]).enumerate().filter(|_| doors.keyed) {
+        config.push_str(&format!(
+            "\n[[server.clients]]\nname = \"client-{number}\"\nkey_sha256 = \"{digest}\"\nscopes = [\"score\"]\n"
+        ));
+    }
+    config
 }
 
 /// Waits for the two lines that name the main listener's addresses. The log is a file and not a pipe, so that nothing
 /// of ours need run to drain it while the load does.
-fn listening(server: &mut Server, directory: &TempDir) -> Result<(Address, Address), Failure> {
+fn listening(server: &mut Server, directory: &TempDir) -> Result<(SocketAddr, Address), Failure> {
     let deadline = Instant::now() + START_TIME_MAX;
     loop {
         let log = fs::read_to_string(log_path(directory))?;
@@ -183,7 +215,7 @@ fn listening(server: &mut Server, directory: &TempDir) -> Result<(Address, Addre
         let unix = addresses.iter().find_map(|address| address.strip_prefix("unix:"));
         let tcp = addresses.iter().find_map(|address| address.parse().ok());
         if let (Some(tcp), Some(unix)) = (tcp, unix) {
-            return Ok((Address::Tcp(tcp), Address::Unix(unix.into())));
+            return Ok((tcp, Address::Unix(unix.into())));
         }
         if let Some(status) = server.child.try_wait()? {
             return Err(format!("askance ended with {status} before it listened:\n{}", log_tail(directory)).into());

@@ -24,9 +24,9 @@ pub(crate) struct Report {
     pub(crate) answers: [String; 2],
     pub(crate) open_rate_per_s: f64,
     pub(crate) memory: Memory,
-    /// By server: bare hyper, bare hyper with answers of askance's size, askance over TCP, askance over its Unix
-    /// socket.
-    pub(crate) measured: [(&'static str, Measured); 4],
+    /// By server: bare hyper, bare hyper with answers of askance's size, askance over TCP, over its Unix socket, over TCP
+    /// with a key, within TLS, within TLS with a key.
+    pub(crate) measured: [(&'static str, Measured); 7],
 }
 
 /// Resident memory of askance before the first request and after the last.
@@ -223,7 +223,8 @@ impl Report {
     }
 
     fn write_ratios(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [floor, same_size, tcp, unix] = self.measured.each_ref().map(|(_, measured)| measured);
+        let [floor, same_size, tcp, unix, keyed, tls, tls_keyed] =
+            self.measured.each_ref().map(|(_, measured)| measured);
         let saturated = floor.is_saturated() && unix.is_saturated();
         let prompt = floor.is_prompt();
         let rows = [
@@ -240,6 +241,10 @@ impl Report {
             ("p99: askance TCP ÷ bare hyper 300 B", p99_ratio(tcp, floor), P99_TARGET, prompt),
             ("p99: askance TCP ÷ bare hyper same size", p99_ratio(tcp, same_size), Target::None, prompt),
             ("p99: askance Unix ÷ bare hyper 300 B", p99_ratio(unix, floor), Target::None, prompt),
+            ("CPU: askance TCP, key ÷ without", cpu_ratio(keyed, tcp), Target::None, true),
+            ("CPU: askance TLS ÷ TCP", cpu_ratio(tls, tcp), Target::None, true),
+            ("CPU: askance TLS, key ÷ TCP without", cpu_ratio(tls_keyed, tcp), Target::None, true),
+            ("p99: askance TLS ÷ TCP", p99_ratio(tls, tcp), Target::None, prompt),
         ];
         writeln!(formatter, "\n{:<42}{:>20}{:>9}{:>10}  reached", "Ratio within a round", "", "must", "moonshot")?;
         for (name, ratio, target, telling) in rows {
