@@ -59,6 +59,12 @@ impl Retries {
         (0..self.clients.len()).for_each(|share| self.recent(share).forget_old(self.started.elapsed()));
     }
 
+    /// Forgets every answer: somebody was erased, and answers do not say of whom they are. Who repeats a login now is judged
+    /// anew.
+    pub(super) fn forget_all(&self) {
+        (0..self.clients.len()).for_each(|share| self.recent(share).forget_all());
+    }
+
     fn recent(&self, share: usize) -> MutexGuard<'_, Recent> {
         self.clients[share].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,6 +120,10 @@ impl Recent {
         while self.order.front().is_some_and(|(_, came)| now.saturating_sub(*came) >= KEPT) {
             self.forget_oldest();
         }
+    }
+
+    fn forget_all(&mut self) {
+        *self = Self::new(self.bytes_max);
     }
 
     fn forget_oldest(&mut self) {

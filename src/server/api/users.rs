@@ -24,7 +24,10 @@ impl<M: Memory> Service<M> {
         let (tenant, id) = user(caller, id, head)?;
         let user = UserName { tenant, id: &id };
         if head.method == Method::DELETE {
-            return self.pipeline.erase(user).await.map(|()| no_content()).map_err(|_| Failure::MemoryUnavailable);
+            self.pipeline.erase(user).await.map_err(|_| Failure::MemoryUnavailable)?;
+            // Last, so that nothing of before comes in behind it.
+            self.retries.forget_all();
+            return Ok(no_content());
         }
         let remembered = self.pipeline.remembered(user, Extent::Open).await;
         remembered.map(|it| private(&UserBody::new(&it))).map_err(|_| Failure::MemoryUnavailable)

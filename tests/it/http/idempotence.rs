@@ -109,6 +109,16 @@ fn the_answer_stays_whatever_becomes_of_the_decision() {
 }
 
 #[test]
+fn who_was_erased_is_judged_anew() {
+    let server = Askance::start(&Settings::new());
+    let body = login("alice").to_string();
+    let first = json_of(&raw(&server.main(), &body))["decision_id"].clone();
+    assert_eq!(json_of(&raw(&server.main(), &body))["decision_id"], first);
+    assert_eq!(server.main().send(Request::new("DELETE", "/v1/users/alice")).status, 204);
+    assert_ne!(json_of(&raw(&server.main(), &body))["decision_id"], first);
+}
+
+#[test]
 fn a_retry_is_the_same_clients_and_asks_for_the_same_form() {
     let [one, other] = ["one", "other"].map(|name| ApiClient::new(name, &["score"]));
     let server = Askance::start(&Settings::new().client(&one).client(&other));
