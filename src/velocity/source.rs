@@ -72,6 +72,8 @@ impl Source {
     pub(super) const FAILED_ONCE_OUTLIVES_S: u32 = Weight::FAILURE.outlives_s();
     /// The same where one success is all.
     pub(super) const SUCCEEDED_ONCE_OUTLIVES_S: u32 = Weight::SUCCESS.outlives_s();
+    /// No source stays for longer than this after the present, unless the clock was set back.
+    pub(super) const OUTLIVES_S_MAX: u32 = Weight(u16::MAX).outlives_s() + BACK_S_MAX;
 
     pub(super) fn new(at_s: u32) -> Self {
         Self {
@@ -119,7 +121,8 @@ impl Source {
 
     /// The second as of which it may be asked, or none, when it has nothing to tell of the day before `now_s`.
     pub(super) fn asked_at(&self, now_s: u32) -> Option<u32> {
-        let is_current = self.touched_s + DAY_S > now_s && self.touched_s <= now_s + BACK_S_MAX;
+        let is_current =
+            self.touched_s.saturating_add(DAY_S) > now_s && self.touched_s <= now_s.saturating_add(BACK_S_MAX);
         is_current.then_some(now_s.max(self.touched_s))
     }
 

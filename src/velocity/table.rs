@@ -130,10 +130,14 @@ impl Set {
         Self { keys: [0; WAYS], stay_until_s: [0; WAYS], sources: std::array::from_fn(|_| Source::new(0)) }
     }
 
-    /// A free place stays until the year 1970, so that it goes first.
+    /// A free place stays until the year 1970, so that it goes first. Whoever would stay for longer than anybody can is from before
+    /// the clock was set back, and goes as well.
     fn place_for_another(&self, newcomer_stays_until_s: u32) -> Option<usize> {
-        let (place, stays_until_s) = self.stay_until_s.into_iter().enumerate().min_by_key(|(_, until_s)| *until_s)?;
-        (stays_until_s <= newcomer_stays_until_s).then_some(place)
+        let latest_s = newcomer_stays_until_s.saturating_add(Source::OUTLIVES_S_MAX);
+        let stays = |until_s: u32| if until_s > latest_s { 0 } else { until_s };
+        let stays = self.stay_until_s.into_iter().map(stays).enumerate();
+        let (place, until_s) = stays.min_by_key(|(_, until_s)| *until_s)?;
+        (until_s <= newcomer_stays_until_s).then_some(place)
     }
 }
 

@@ -250,6 +250,18 @@ fn nobody_holds_a_place_for_good() {
     assert_eq!(lab.scope(OFFICE), Some(Scope::Address));
 }
 
+#[test]
+fn what_was_counted_before_the_clock_was_set_back_makes_room() {
+    let mut lab = Lab::with(Settings { sources_max: Bounded::of::<1_024>(), ..Settings::default() });
+    for line in 0..4_096_u32 {
+        let [_, _, a, b] = line.to_be_bytes();
+        (0..30).for_each(|user| lab.fail([10, a, b, 1], user));
+    }
+    lab.now_s -= 365 * 86_400;
+    (0..30).for_each(|user| lab.fail(OFFICE, user));
+    assert_eq!(lab.scope(OFFICE), Some(Scope::Address));
+}
+
 /// Until somebody goes over a floor, looking up asks one number.
 #[test]
 fn no_source_is_looked_at_while_none_is_suspect() {

@@ -168,10 +168,15 @@ fn completed_logins_speak_for_their_address() {
 #[test]
 fn one_tenant_is_not_judged_by_the_failures_of_another() {
     let server = Askance::start(&Settings::new());
-    run(&server, 12, "198.51.100.7");
-    let theirs = score(&server, "theirs", json!({"ip": "198.51.100.7", "tenant": "acme"}));
-    assert_eq!(untrusted_ip(&theirs), CLEAN, "{theirs}");
-    check(&server, "ours", "198.51.100.7", HIGH, "challenge");
+    let login = |user: &str, ip: &str, tenant: &str| score(&server, user, json!({"ip": ip, "tenant": tenant}));
+    for (attacked, other, ip) in [("default", "acme", "198.51.100.7"), ("acme", "default", "203.0.113.7")] {
+        for number in 0..12 {
+            let failure = json!({"user": {"id": format!("tried-{number}")}, "ip": ip, "kind": "unknown_user", "tenant": attacked});
+            assert_eq!(server.main().post("/v1/failures", &failure).status, 204);
+        }
+        let (theirs, others) = (login("theirs", ip, attacked), login("others", ip, other));
+        assert_eq!((untrusted_ip(&theirs), untrusted_ip(&others)), (HIGH, CLEAN), "{attacked}: {theirs} {others}");
+    }
 }
 
 #[test]
