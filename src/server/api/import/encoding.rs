@@ -115,7 +115,7 @@ mod tests {
             (&b"no gzip, but text\n"[..], &malformed),
             (&crc, &malformed),
             (&[&one[..], b"more"].concat(), &Err(Failure::Truncated)),
-            (&[&one[..], b"some more"].concat(), &malformed),
+            (&[&one[..], b"and some more"].concat(), &malformed),
             (&one[..one.len() - 9], &Err(Failure::Truncated)),
             (&one[..5], &Err(Failure::Truncated)),
             (b"", &Err(Failure::Truncated)),
