@@ -55,6 +55,10 @@ fn a_wrong_answer_is_refused() {
         let wrong = Response { body: body.to_string().into_bytes(), ..answer.clone() };
         assert!(breach(&wrong).is_err(), "{about}: {body}");
     }
+    let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+    body["action"] = json!("permit");
+    let breach_of = breach(&Response { body: body.to_string().into_bytes(), ..answer.clone() });
+    assert!(breach_of.is_err_and(|breach| breach.starts_with("/action: ")), "what is wrong is named");
     let header = |name: &str, value: &str| {
         let mut headers: Vec<_> = answer.headers.iter().filter(|(other, _)| other != name).cloned().collect();
         headers.extend((!value.is_empty()).then(|| (name.to_owned(), value.to_owned())));

@@ -19,10 +19,20 @@ impl Schemas {
 
     /// What is wrong with `instance` by the schema at `pointer`.
     pub(super) fn check(&self, pointer: &str, instance: &Value) -> Result<(), String> {
+        let breaches = self.breaches(pointer, instance);
+        if breaches.is_empty() {
+            return Ok(());
+        }
+        // Of "none of these fits" nobody learns what to do: the alternative that is the least wrong says more.
+        let alternatives = self.document.pointer(pointer).and_then(|schema| schema["oneOf"].as_array());
+        let alternatives = (0..alternatives.map_or(0, Vec::len)).map(|number| format!("{pointer}/oneOf/{number}"));
+        let nearest = alternatives.map(|pointer| self.breaches(&pointer, instance)).min_by_key(Vec::len);
+        Err(nearest.unwrap_or(breaches).join("; "))
+    }
+
+    fn breaches(&self, pointer: &str, instance: &Value) -> Vec<String> {
         let validator = self.at(pointer);
-        let breaches: Vec<String> =
-            validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        if breaches.is_empty() { Ok(()) } else { Err(breaches.join("; ")) }
+        validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path())).collect()
     }
 
     fn at(&self, pointer: &str) -> Arc<Validator> {
