@@ -1,6 +1,7 @@
 //! The commands that end by themselves.
 
 mod import;
+mod users;
 
 use crate::support::client::Endpoint;
 use crate::support::settings::sha256_hex;
