@@ -9,6 +9,7 @@ use crate::server::wire::login::LoginBody;
 use crate::server::wire::{self, Object, answer};
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use std::pin::pin;
 
 impl<M: Memory> Service<M> {
     pub(super) async fn score(
@@ -28,13 +29,14 @@ impl<M: Memory> Service<M> {
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        let score = async {
+        // Pinned here and lent: it is large, and every layer that took it would move it once more.
+        let mut score = pin!(async {
             let scored = self.pipeline.score(caller.tag(), &event, now).await;
             if minimal { answer::minimal(&scored) } else { answer::full(&scored) }
-        };
+        });
         Ok(answer_of(match retry {
-            Some(parts) => self.retries.answer(caller.share, minimal, parts, score).await,
-            None => score.await.into(),
+            Some(parts) => self.retries.answer(caller.share, minimal, parts, score.as_mut()).await,
+            None => score.as_mut().await.into(),
         }))
     }
 }
