@@ -113,7 +113,7 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
         }
         Details::Allowed { matches } => listed(json, ip, matches, "signals.untrusted_ip.allow"),
         Details::Velocity { matches, window_s, failures, users } => {
-            json.raw(r#","details":{"ip":"#);
+            json.raw(r#"","details":{"ip":"#);
             json.text(ip);
             json.raw(r#","matches":"#);
             json.text(&matches.to_string());
