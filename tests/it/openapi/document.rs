@@ -126,6 +126,30 @@ fn a_past_login_is_a_login_with_two_members_more() {
     assert!(names("PastLogin").is_superset(&names("Login")));
 }
 
+/// What stands in several lists is the same everywhere: only what is added differs.
+#[test]
+fn what_is_held_of_a_decision_or_a_place_is_what_is_shown_and_more() {
+    let schemas = &contract().document.value()["components"]["schemas"];
+    for (schema, of, more) in [
+        ("HeldDecision", "ListedDecision", &["login"][..]),
+        ("HeldPlace", "Point", &["asn", "device", "network", "time"]),
+    ] {
+        let required = |schema: &str| -> BTreeSet<String> {
+            let names = schemas[schema]["required"].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let properties = schemas[schema]["properties"].as_object().unwrap();
+        let own: Vec<&String> =
+            properties.keys().filter(|name| schemas[of]["properties"].get(name).is_none()).collect();
+        assert_eq!(own, more, "{schema}");
+        for name in schemas[of]["properties"].as_object().unwrap().keys() {
+            assert_eq!(properties[name]["$ref"], format!("#/components/schemas/{of}/properties/{name}"), "{schema}");
+        }
+        let expected: BTreeSet<String> = required(of).into_iter().chain(more.iter().map(ToString::to_string)).collect();
+        assert_eq!(required(schema), expected, "{schema}");
+    }
+}
+
 fn schemas() -> impl Iterator<Item = (&'static String, &'static Value)> {
     contract().document.value()["components"]["schemas"].as_object().unwrap().iter()
 }

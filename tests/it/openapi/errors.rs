@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 const UNREACHABLE: &[(&str, u16, &str, &str)] = &[
     ("reportOutcome", 503, "memory.unavailable", "the volatile memory never fails; unit tests of the pipeline see it"),
     ("labelLogin", 503, "memory.unavailable", "the volatile memory never fails; unit tests of the pipeline see it"),
+    ("listDecisions", 503, "memory.unavailable", "the volatile memory never fails; a unit test of the call sees it"),
+    ("showUser", 503, "memory.unavailable", "the volatile memory never fails; a unit test of the call sees it"),
+    ("eraseUser", 503, "memory.unavailable", "the volatile memory never fails; a unit test of the call sees it"),
+    ("exportUser", 503, "memory.unavailable", "the volatile memory never fails; a unit test of the call sees it"),
+    ("forgetDevice", 503, "memory.unavailable", "the volatile memory never fails; a unit test of the call sees it"),
 ];
 
 #[test]
@@ -47,7 +52,7 @@ fn every_documented_error_is_reached() {
     }
     assert!(wrong.is_empty(), "{} errors:\n  {}", wrong.len(), wrong.join("\n  "));
     assert_eq!(unreachable.len(), UNREACHABLE.len(), "something is listed that is not documented: {unreachable:?}");
-    assert!(reached > 60, "only {reached} were reached");
+    assert!(reached > 110, "only {reached} were reached");
 }
 
 /// Every operation, and what stands for paths that are none, on both listeners.
@@ -74,7 +79,8 @@ struct Lab {
     stopping: BTreeMap<String, Response>,
 }
 
-const KEYS: [(&str, &[&str]); 3] = [("portal", &["score"]), ("shop", &["score"]), ("mute", &["mfa"])];
+const KEYS: [(&str, &[&str]); 4] =
+    [("portal", &["score"]), ("shop", &["score"]), ("desk", &["history"]), ("mute", &["mfa"])];
 
 fn key(name: &str) -> String {
     ApiClient::new(name, &[]).key
@@ -112,6 +118,10 @@ impl Lab {
         let local = client(&self.local, operation);
         let keyed = client(&self.keyed, operation);
         Some(match code {
+            // The whole of an import has no other syntax than that of its encoding.
+            "request.malformed_json" if operation.id == "importLogins" => {
+                local.send(good.header("content-encoding", "gzip"))
+            }
             "request.malformed_json" => local.send(json(&body()).body("{nope")),
             "request.truncated" => broken_off(&local, &good, Listener::Main, true),
             "request.timeout" => broken_off(&client(&self.hasty, operation), &good, Listener::Main, false),
@@ -122,7 +132,12 @@ impl Lab {
             "request.content_type" => {
                 local.send(Request::new(&operation.method, good.path()).content("text/plain", ""))
             }
+            "request.invalid" if good.plain_body().is_none() => wrong_parameter(&local, operation),
             "request.invalid" => local.send(json(&with(body(), json!({"unknown": 1})))),
+            "request.not_found" if operation.id == "forgetDevice" => {
+                let path = contract().document.path_with(operation, &[("device", "0123")]);
+                local.send(Request::new(&operation.method, &path))
+            }
             "request.not_found" => local.send(good),
             "request.method_not_allowed" => local.send(Request::new("BREW", good.path())),
             "auth.key_invalid" => keyed.send(good),
@@ -131,6 +146,9 @@ impl Lab {
                 self.keyed.admin().with_key(&key("mute")).send(good)
             }
             "auth.scope_missing" => keyed.with_key(&key("mute")).send(good),
+            "auth.tenant" if good.plain_body().is_none() => {
+                keyed.with_key(&key("desk")).send(good.header("x-askance-tenant", "other"))
+            }
             "auth.tenant" => keyed.with_key(&key("portal")).send(json(&with(body(), json!({"tenant": "other"})))),
             "auth.not_local" => local.send(good.header("origin", "https://example.org")),
             "flow.no_end_user" => local.send(json(&with(body(), json!({"flow": "client_credentials"})))),
@@ -198,13 +216,26 @@ fn client(server: &Askance, operation: &Operation) -> Client {
 /// A request that nothing is wrong with, from the examples of the document.
 fn request(operation: &Operation) -> Request {
     let document = &contract().document;
-    let id = document.at("/components/parameters/DecisionId/example").as_str().unwrap_or_default();
-    let request = Request::new(&operation.method, &operation.path.replace("{decision_id}", id));
+    let request = Request::new(&operation.method, &document.path_with(operation, &[]));
     match (document.request_type(operation), document.request_example(operation)) {
         (Some(media_type), Some(Value::String(text))) => request.content(&media_type, text.clone()),
         (Some(media_type), Some(body)) => request.content(&media_type, body.to_string()),
         _ => request,
     }
+}
+
+/// A parameter of every kind that is wrong; the first answer that is not 422, or the last one.
+fn wrong_parameter(client: &Client, operation: &Operation) -> Response {
+    let good = request(operation);
+    let to = |path: String| Request::new(&operation.method, &path);
+    let bad_id =
+        operation.path.contains("{id}").then(|| to(contract().document.path_with(operation, &[("id", "%ff")])));
+    let limit = (operation.id == "listDecisions").then(|| to("/v1/decisions?limit=0".to_owned()));
+    let unknown = to(format!("{}?tenant=default", good.path()));
+    let requests = [bad_id, limit, Some(unknown), Some(good.header("x-askance-tenant", ""))];
+    let mut answers = requests.into_iter().flatten().map(|request| client.send(request));
+    let first = answers.next().expect("there are two at least");
+    answers.fold(first, |shown, next| if shown.status == 422 { next } else { shown })
 }
 
 /// Sends all but the last byte; then says that there is no more, or nothing at all.

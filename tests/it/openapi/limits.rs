@@ -30,27 +30,95 @@ const OF_THE_CONTRACT: &[(&str, u64)] = &[
     ("edge.bot_score", 99),
 ];
 
+/// The same of failures.
+const OF_FAILURES: &[(&str, u64)] = &[("user.id", 256), ("user_agent", 4_096), ("tenant", 256)];
+
+/// What a JSON body may be: its schema, where it goes, a good one, and the status of a good one.
+type Call = (&'static str, &'static str, fn() -> Value, u16);
+
+const LOGINS: Call = ("Login", "/v1/score", || plain_login("contract-limits"), 200);
+const FAILURES: Call = (
+    "LoginFailure",
+    "/v1/failures",
+    || json!({"user": {"id": "contract-limits"}, "ip": "198.51.100.7", "kind": "password"}),
+    204,
+);
+
 #[test]
 fn every_documented_limit_is_the_servers() {
     let server = Askance::start(&Settings::new());
-    let mut limits = Vec::new();
-    collect("/components/schemas/Login", "", &|value| value, &mut limits);
-    for (name, bound) in OF_THE_CONTRACT {
-        assert!(limits.iter().any(|limit| limit.name == *name && limit.bound == *bound), "{name}: {bound}");
-    }
-    for limit in limits {
-        let score = |change: &Value| server.main().score(&with(plain_login("contract-limits"), change.clone()));
-        for change in &limit.fits {
-            let answer = score(change);
-            assert_eq!(answer.status, 200, "{} at {}: {}", limit.name, limit.bound, answer.text());
+    for ((schema, path, good, taken), of_the_contract) in [(LOGINS, OF_THE_CONTRACT), (FAILURES, OF_FAILURES)] {
+        let mut limits = Vec::new();
+        collect(&format!("/components/schemas/{schema}"), "", &|value| value, &mut limits);
+        for (name, bound) in of_the_contract {
+            assert!(limits.iter().any(|limit| limit.name == *name && limit.bound == *bound), "{name}: {bound}");
         }
-        for change in &limit.exceeds {
-            let refusal = assert_problem(&score(change), 422, "request.invalid");
-            let named = refusal["field"].as_str().unwrap_or_default();
-            let member = limit.name.trim_end_matches(['[', ']', '*', '~']);
-            assert!(named.starts_with(member), "{} beyond {}: {refusal}", limit.name, limit.bound);
+        for limit in limits {
+            let send = |change: &Value| server.main().post(path, &with(good(), change.clone()));
+            for change in &limit.fits {
+                let answer = send(change);
+                assert_eq!(answer.status, taken, "{} at {}: {}", limit.name, limit.bound, answer.text());
+            }
+            for change in &limit.exceeds {
+                let refusal = assert_problem(&send(change), 422, "request.invalid");
+                let named = refusal["field"].as_str().unwrap_or_default();
+                let member = limit.name.trim_end_matches(['[', ']', '*', '~']);
+                assert!(named.starts_with(member), "{} beyond {}: {refusal}", limit.name, limit.bound);
+            }
         }
     }
+}
+
+/// Parameters of path, query and header, of every operation that has them.
+#[test]
+fn every_documented_limit_of_a_parameter_is_the_servers() {
+    let server = Askance::start(&Settings::new());
+    let document = &contract().document;
+    let mut asked = Vec::new();
+    for operation in document.operations() {
+        for pointer in document.parameters(&operation) {
+            let parameter = document.at(&pointer);
+            let [name, place] = ["name", "in"].map(|member| parameter[member].as_str().unwrap_or_default());
+            let send = |value: &str| {
+                let path = document.path_with(&operation, &[]);
+                let request = match place {
+                    "path" => Request::new(&operation.method, &document.path_with(&operation, &[(name, value)])),
+                    "query" => Request::new(&operation.method, &format!("{path}?{name}={value}")),
+                    _ => Request::new(&operation.method, &path).header(name, value),
+                };
+                server.main().send(request)
+            };
+            let Some((fits, exceeds)) = bounds(&parameter["schema"], place == "header") else { continue };
+            asked.push(format!("{} {name}", operation.id));
+            for value in fits {
+                let answer = send(&value);
+                assert!(matches!(answer.status, 200 | 204), "{operation}: {name}: {value}: {}", answer.text());
+            }
+            for value in exceeds {
+                let refusal = assert_problem(&send(&value), 422, "request.invalid");
+                assert_eq!(refusal["field"], name, "{operation}: {value}: {refusal}");
+            }
+        }
+    }
+    for expected in ["listDecisions limit", "listDecisions user", "listDecisions x-askance-tenant", "forgetDevice id"] {
+        assert!(asked.iter().any(|asked| asked == expected), "{expected}: {asked:?}");
+    }
+}
+
+/// Values that just fit, and such that just do not; none where the schema has no bounds.
+fn bounds(schema: &Value, is_header: bool) -> Option<(Vec<String>, Vec<String>)> {
+    if let (Some(min), Some(max)) = (schema["minimum"].as_i64(), schema["maximum"].as_i64()) {
+        return Some(([min, max].map(|it| it.to_string()).into(), [min - 1, max + 1].map(|it| it.to_string()).into()));
+    }
+    let max = schema["maxLength"].as_u64()?;
+    let [mut fits, mut exceeds] = texts(max).map(|texts| -> Vec<String> {
+        let text = |text: &Value| text.as_str().unwrap_or_default().to_owned();
+        texts.iter().map(text).map(|text| if is_header { text } else { text.replace('ü', "%C3%BC") }).collect()
+    });
+    assert_eq!(schema["minLength"], 1, "{schema}");
+    fits.push("x".to_owned());
+    exceeds.push(String::new());
+    Some((fits, exceeds))
 }
 
 /// Limits of a schema and of all below it; `wrap` makes a change of a value for this member.
@@ -114,15 +182,17 @@ fn count(bound: u64) -> usize {
 #[test]
 fn null_is_as_good_as_absent_where_the_document_says_so_and_nowhere_else() {
     let server = Askance::start(&Settings::new());
-    let mut members = Vec::new();
-    nullable("/components/schemas/Login", &[], &mut members);
-    assert!(members.len() > 30, "{} members", members.len());
-    for (path, takes_null) in members {
-        let mut login = plain_login("contract-null");
-        path.iter().fold(&mut login, |at, member| &mut at[member.as_str()]).take();
-        let answer = server.main().score(&login);
-        let expected = if takes_null { 200 } else { 422 };
-        assert_eq!(answer.status, expected, "{}: {}", path.join("."), answer.text());
+    for ((schema, to, good, taken), at_least) in [(LOGINS, 30), (FAILURES, 6)] {
+        let mut members = Vec::new();
+        nullable(&format!("/components/schemas/{schema}"), &[], &mut members);
+        assert!(members.len() >= at_least, "{} members", members.len());
+        for (path, takes_null) in members {
+            let mut body = good();
+            path.iter().fold(&mut body, |at, member| &mut at[member.as_str()]).take();
+            let answer = server.main().post(to, &body);
+            let expected = if takes_null { taken } else { 422 };
+            assert_eq!(answer.status, expected, "{}: {}", path.join("."), answer.text());
+        }
     }
 }
 
@@ -150,6 +220,7 @@ fn a_body_has_65536_bytes_at_most_wherever_it_is_json() {
         ("/v1/score".to_owned(), plain_login("contract-body"), 200),
         (format!("{decisions}/outcome"), json!({"result": "success"}), 204),
         (format!("{decisions}/feedback"), json!({"label": "legitimate"}), 204),
+        ("/v1/failures".to_owned(), FAILURES.2(), 204),
     ] {
         let sized = |bytes: usize| {
             let text = body.to_string();

@@ -2,7 +2,7 @@
 
 use crate::support::contract::document::Document;
 use crate::support::contract::{Contract, Listener, contract};
-use crate::support::{Askance, Request, Response, Settings, plain_login, risky_login, with};
+use crate::support::{Askance, Request, Response, Settings, json_of, plain_login, risky_login, with};
 use serde_json::{Value, json};
 
 /// A change of an answer's body, and what it is an example of.
@@ -123,6 +123,52 @@ fn a_line_that_only_the_server_takes_is_refused() {
     let answer = server.main().send(import(&line));
     let undocumented = import(&with(line, json!({"weather": "fair"})));
     assert!(contract().check(Listener::Main, &undocumented, &answer).is_err());
+}
+
+#[test]
+fn a_parameter_that_server_and_document_see_differently_is_refused() {
+    let server = Askance::start(&Settings::new());
+    let request = |path: &str, tenant: &str| Request::new("GET", path).header("x-askance-tenant", tenant);
+    let breach = |request: &Request, response: &Response| contract().check(Listener::Main, request, response);
+    for (good, bad) in [
+        (request("/v1/decisions?limit=1000", "a"), request("/v1/decisions?limit=1001", "a")),
+        (request("/v1/decisions?user=a%25", "a"), request("/v1/decisions?user=%25%", "a")),
+        (request("/v1/decisions", "a"), request("/v1/decisions?users=a", "a")),
+        (request("/v1/users/a", "a"), request("/v1/users/%ff", "a")),
+        (request("/v1/users/a", "a"), request("/v1/users/a?user=a", "a")),
+        (request("/v1/users/a/export", "a"), request("/v1/users/a/export", "")),
+    ] {
+        let [taken, refused] = [&good, &bad].map(|request| server.main().send(request.clone()));
+        assert_eq!((taken.status, refused.status), (200, 422), "{}", bad.path());
+        assert!(breach(&bad, &taken).is_err(), "{} was taken", bad.path());
+        assert!(breach(&good, &refused).is_err(), "{} was refused", good.path());
+    }
+}
+
+/// What is listed and exported is as strict as what is answered.
+#[test]
+fn a_wrong_list_is_refused() {
+    let server = Askance::start(&Settings::new());
+    json_of(&server.main().score(&plain_login("contract-lists")));
+    let changes: [Change; 6] = [
+        ("a member more", |body| body["decisions"][0]["risk"] = json!("low")),
+        ("a member less", |body| drop(body["decisions"][0].as_object_mut().unwrap().remove("ip"))),
+        ("an unknown code", |body| body["decisions"][0]["codes"]["NewDevice"] = json!("brand_new")),
+        ("a demand that is none", |body| body["decisions"][0]["demand_mfa"] = json!(true)),
+        ("awaited, and told", |body| body["decisions"][0]["expires_at"] = json!("2026-11-21T10:00:00Z")),
+        ("no list", |body| drop(body.as_object_mut().unwrap().remove("decisions"))),
+    ];
+    for path in ["/v1/decisions", "/v1/users/contract-lists/export"] {
+        let request = Request::new("GET", path);
+        let answer = server.main().send(request.clone());
+        assert!(json_of(&answer)["decisions"][0].is_object(), "{path}: {}", answer.text());
+        for (about, change) in &changes {
+            let mut body = json_of(&answer);
+            change(&mut body);
+            let wrong = Response { body: body.to_string().into_bytes(), ..answer.clone() };
+            assert!(contract().check(Listener::Main, &request, &wrong).is_err(), "{path}: {about}: {body}");
+        }
+    }
 }
 
 #[test]

@@ -175,9 +175,14 @@ impl Request {
         &self.path
     }
 
-    /// The body, where it is sent as it is and not in chunks of the test's own.
+    /// The body, where it is sent as it is and not in chunks of the test's own, or packed.
     pub(crate) fn plain_body(&self) -> Option<&[u8]> {
-        self.body.as_deref().filter(|_| !self.has("transfer-encoding"))
+        self.body.as_deref().filter(|_| !self.has("transfer-encoding") && !self.has("content-encoding"))
+    }
+
+    /// The values of a header, in the order in which they are sent.
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     fn has(&self, name: &str) -> bool {

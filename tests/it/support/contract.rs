@@ -1,9 +1,11 @@
 //! docs/openapi.json as the judge of all traffic: whatever a test sends and gets back is held to the document.
 //!
 //! An answer must have a status, a content type, headers and a shape that the document gives its operation; what was taken
-//! (2xx) must fit the schema of the request, and what was refused as `request.invalid` must not.
+//! (2xx) must fit the schemas of the request, of its body and of its parameters, and what was refused as `request.invalid` must
+//! not.
 
 pub(crate) mod document;
+mod parameters;
 mod schemas;
 
 use super::{Request, Response};
@@ -51,6 +53,7 @@ impl Contract {
         }
         let operation = self.document.find(listener, request.method(), request.path());
         self.check_answer(&operation, request, response)?;
+        self.check_parameters(&operation, request, response)?;
         self.check_request(&operation, request, response)
     }
 

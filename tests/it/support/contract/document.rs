@@ -147,6 +147,26 @@ impl Document {
         content["examples"].as_object()?.values().next().map(|example| &example["value"])
     }
 
+    /// The pointers of an operation's parameters: of its path's, and its own.
+    pub(crate) fn parameters(&self, operation: &Operation) -> Vec<String> {
+        let path = format!("/paths/{}", escaped(&operation.path));
+        let both = [format!("{path}/parameters"), format!("{}/parameters", operation.pointer)];
+        let all = both.iter().flat_map(|pointer| {
+            let parameters = self.at(pointer).as_array().into_iter().flatten().enumerate();
+            parameters.map(move |(at, parameter)| self.resolved(&format!("{pointer}/{at}"), parameter))
+        });
+        all.collect()
+    }
+
+    /// The path of an operation, with what is given, or else the examples of its parameters, in their places.
+    pub(crate) fn path_with(&self, operation: &Operation, given: &[(&str, &str)]) -> String {
+        self.parameters(operation).iter().map(|pointer| self.at(pointer)).fold(operation.path.clone(), |path, it| {
+            let name = it["name"].as_str().unwrap_or_default();
+            let given = given.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            path.replace(&format!("{{{name}}}"), given.or(it["example"].as_str()).unwrap_or_default())
+        })
+    }
+
     /// Scopes any of which admits; none where no scope is asked for.
     pub(crate) fn scopes(&self, operation: &Operation) -> Vec<String> {
         let scopes = self.at(&operation.pointer)["x-scopes"].as_array().into_iter().flatten();
@@ -160,7 +180,10 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (expected.next(), given.next()) {
             (None, None) => return true,
-            (Some(expected), Some(given)) if expected == given || expected.starts_with('{') && !given.is_empty() => {}
+            (Some(expected), Some(given)) if expected == given => {}
+            // A user's id that is empty is that operation's to refuse.
+            (Some(expected), Some(given)) if expected.starts_with('{') && (!given.is_empty() || expected == "{id}") => {
+            }
             _ => return false,
         }
     }
