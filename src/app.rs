@@ -156,7 +156,8 @@ pub fn certificates(
     clock: Clock,
 ) -> Result<Option<Certificates>, ConfigError> {
     let Some(settings) = &config.server.tls else { return Ok(None) };
-    let loaded = Certificates::load(settings, &config.server.clients, handshakes_failed, clock);
+    let names = config.server.clients.iter().map(|client| client.cert_name.clone());
+    let loaded = Certificates::load(settings, names, handshakes_failed, clock);
     loaded.map(Some).map_err(|error| wrong(config, error.key(), &error))
 }
 

@@ -45,7 +45,7 @@ impl Default for Settings {
             users_min: Bounded::of::<5>(),
             known_users_half: Bounded::of::<5>(),
             surprise_min: BoundedFloat::of::<3>(),
-            sources_max: Bounded::of::<65_536>(),
+            sources_max: Bounded::of::<32_768>(),
         }
     }
 }

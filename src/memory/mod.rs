@@ -41,7 +41,7 @@ impl Default for Settings {
             record: Record::OnAllow,
             pending_ttl_s: Bounded::of::<900>(),
             pending_max: Bounded::of::<65_536>(),
-            decisions_max: Bounded::of::<65_536>(),
+            decisions_max: Bounded::of::<32_768>(),
             users_max: Bounded::of::<10_000_000>(),
         }
     }

@@ -8,7 +8,6 @@ mod name;
 pub use load::TlsError;
 pub use name::CertName;
 
-use super::auth::ClientSettings;
 use crate::clock::{Clock, Timestamp};
 use crate::context::data_file::Stamp;
 use arc_swap::ArcSwap;
@@ -83,24 +82,25 @@ pub(super) struct Status {
 }
 
 impl Certificates {
-    /// Reads the files. `handshakes_failed` counts the connections that never came to speak HTTP.
+    /// Reads the files. `names` are those of the clients' certificates, one a client in the order of the configuration;
+    /// `handshakes_failed` counts the connections that never came to speak HTTP.
     ///
     /// # Errors
     ///
     /// A file cannot be read, is none of certificates or keys, or the key is not the certificate's.
     pub fn load(
         settings: &Settings,
-        clients: &[ClientSettings],
+        names: impl IntoIterator<Item = Option<CertName>>,
         handshakes_failed: Counter,
         clock: Clock,
     ) -> Result<Self, TlsError> {
         // Asked before they are read, so that a change in between shows at the next look.
         let states = states(settings);
         let serving = load::load(settings, clock)?;
-        let named = |(place, client): (usize, &ClientSettings)| Some((client.cert_name.clone()?, Certified(place)));
+        let named = |(place, name): (usize, Option<CertName>)| Some((name?, Certified(place)));
         let certificates = Self {
             settings: settings.clone(),
-            names: clients.iter().enumerate().filter_map(named).collect(),
+            names: names.into_iter().enumerate().filter_map(named).collect(),
             serving: ArcSwap::from_pointee(serving),
             files: Mutex::new(Files { done: states, seen: states, refused: None }),
             handshakes_failed,
