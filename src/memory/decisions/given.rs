@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 /// What a decision was made of, what it said, and who asked.
 ///
-/// User, tenant and address stand in it in clear, and nowhere else in memory: a list of decisions is for people.
+/// User, tenant and address stand in it in clear: a list of decisions is for people.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Given {
     /// Whose login.
