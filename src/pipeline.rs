@@ -112,7 +112,7 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once.
-    pub async fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
+    pub fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
@@ -127,7 +127,7 @@ impl<M: Memory> Pipeline<M> {
             has_history = history.is_some();
             ((), lesson(&loaded, &context, issued, assessments, verdict, history))
         });
-        if let Err(error) = visited.await {
+        if let Err(error) = visited {
             self.failed(&error);
             (judged, has_history) = (None, false);
         }
@@ -142,7 +142,7 @@ impl<M: Memory> Pipeline<M> {
             self.count_success(visit(&context, &assessments), now);
         }
         let decision = decision(&loaded, &context, given, &assessments, &verdict, now);
-        if let Err(error) = self.memory.keep(id, decision, has_history).await {
+        if let Err(error) = self.memory.keep(id, decision, has_history) {
             self.failed(&error);
         }
         self.meters.scored(&assessments, &verdict, started.elapsed());
@@ -181,14 +181,14 @@ impl<M: Memory> Pipeline<M> {
     /// # Errors
     ///
     /// Memory failed; nothing was learnt then.
-    pub async fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), MemoryError> {
+    pub fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), MemoryError> {
         let loaded = self.loaded.load();
         let token = Browser::new(&loaded.tokens, event).token;
         let context = self.gather(&loaded, event, token, now);
         let past = login(&context, None, false);
         let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
         let lesson = Lesson::Completed(Login { proof, ..past });
-        self.memory.visit(context.user, |_| ((), Some(lesson))).await
+        self.memory.visit(context.user, |_| ((), Some(lesson)))
     }
 
     /// Replaces what configuration and files say; logins under way keep what they began with.

@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::inputs::{Inputs, PREFIXES, Size};
 use crate::logins::{People, any_address, open_databases, open_list};
 use crate::process::{resident_bytes, resident_bytes_max};
-use crate::support::{SplitMix, now};
+use crate::support::SplitMix;
 use askance::context::geoip::GeoIp;
 use askance::event::LoginEvent;
 use askance::memory::decisions::ClientTag;
@@ -57,7 +57,7 @@ pub(crate) fn print(size: &Size, claims: bool) -> Result<(), Failure> {
 
 fn scores(people: &People, batches: usize) -> Result<(), Failure> {
     let score =
-        |event: &LoginEvent<'_>| black_box(now(people.pipeline.score(ClientTag(0), event, event.time)).verdict.action);
+        |event: &LoginEvent<'_>| black_box(people.pipeline.score(ClientTag(0), event, event.time).verdict.action);
     let mut random = SplitMix(7);
     let one = people.usual(1, &mut random);
     let again = || one.iter().cycle().take(BATCH).cloned().collect();

@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::callgrind::{self, Counts};
 use crate::inputs::{Inputs, Size};
 use crate::logins::{People, open_databases, open_list};
-use crate::support::{SplitMix, now};
+use crate::support::SplitMix;
 use askance::bounded::Bounded;
 use askance::event::LoginEvent;
 use askance::memory::Settings;
@@ -187,5 +187,5 @@ fn counted_scores(pipeline: &Pipeline<Volatile>, events: &[LoginEvent<'_>]) {
 const COUNTED: &str = "counted_scores";
 
 fn score_one(pipeline: &Pipeline<Volatile>, event: &LoginEvent<'_>) {
-    black_box(now(pipeline.score(ClientTag(0), event, event.time)).verdict.action);
+    black_box(pipeline.score(ClientTag(0), event, event.time).verdict.action);
 }

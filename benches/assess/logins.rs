@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use crate::inputs::Inputs;
-use crate::support::{SplitMix, USER_AGENTS, now};
+use crate::support::{SplitMix, USER_AGENTS};
 use askance::clock::{Clock, DAY_MS, Timestamp};
 use askance::context::Location;
 use askance::context::geoip::{self, GeoIp};
@@ -52,7 +52,7 @@ impl People {
             let homes = self.homes(user);
             for (device, days_ago) in [(0, 5), (1, 2)] {
                 let event = login(user, device, homes[usize::from(device)], days_before_now(days_ago));
-                now(self.pipeline.import(&event, true, event.time))?;
+                self.pipeline.import(&event, true, event.time)?;
             }
         }
         Ok(())

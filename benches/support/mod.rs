@@ -1,9 +1,6 @@
-//! What benches share: seeded numbers, browsers, and futures that never wait.
+//! What benches share: seeded numbers, and browsers.
 
-use std::future::Future;
 use std::net::Ipv4Addr;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 pub(crate) const USER_AGENTS: [&str; 4] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
@@ -31,13 +28,5 @@ impl SplitMix {
     pub(crate) fn address(&mut self) -> Ipv4Addr {
         let [b, c, d, ..] = self.next().to_le_bytes();
         Ipv4Addr::new(u8::try_from(1 + self.below(223)).unwrap_or(1), b, c, d)
-    }
-}
-
-/// Runs a future that never waits.
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("memory in this process answers at once"),
     }
 }

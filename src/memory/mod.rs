@@ -66,30 +66,25 @@ pub enum Record {
 }
 
 /// A store of histories and decisions, shared by all cores. Every call is one atomic step, and none holds a lock while
-/// anybody waits.
+/// anybody waits. What a login needs waits for nothing, so that nothing of it outlives a wait.
 pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// Shows one user's history to `judge`, and learns what it returns.
     ///
     /// # Errors
     ///
     /// The history cannot be had; `judge` was not called, or what it returned is not learnt.
-    fn visit<T: Send>(
+    fn visit<T>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
-    ) -> impl Future<Output = Result<T, MemoryError>> + Send;
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
+    ) -> Result<T, MemoryError>;
 
     /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
     ///
     /// # Errors
     ///
     /// It could not be kept: its outcome will not be known.
-    fn keep(
-        &self,
-        id: DecisionId,
-        decision: Decision,
-        has_history: bool,
-    ) -> impl Future<Output = Result<(), MemoryError>> + Send;
+    fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError>;
 
     /// Takes the outcome of a decision, and learns what it teaches.
     ///

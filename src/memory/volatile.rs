@@ -134,15 +134,15 @@ fn write(row: &mut Box<[u8]>, history: &UserHistory) {
 }
 
 impl Memory for Volatile {
-    async fn visit<T: Send>(
+    fn visit<T>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, MemoryError> {
         self.judge(user, judge)
     }
 
-    async fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
+    fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         self.decisions.keep(id, decision, has_history);
         Ok(())
     }

@@ -36,18 +36,18 @@ impl Faulty {
 }
 
 impl Memory for Faulty {
-    async fn visit<T: Send>(
+    fn visit<T>(
         &self,
         user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>) + Send,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, MemoryError> {
         self.check()?;
-        self.memory.visit(user, judge).await
+        self.memory.visit(user, judge)
     }
 
-    async fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
+    fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         self.check()?;
-        self.memory.keep(id, decision, has_history).await
+        self.memory.keep(id, decision, has_history)
     }
 
     async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
@@ -148,10 +148,10 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
     let time = Timestamp::from_unix_s(1_790_000_000);
     let usual = event(time);
-    assert!(now(pipeline.import(&usual, true, time)).is_ok());
+    assert!(pipeline.import(&usual, true, time).is_ok());
     pipeline.memory().broken.store(true, Ordering::Relaxed);
 
-    let scored = now(pipeline.score(ClientTag(0), &usual, time));
+    let scored = pipeline.score(ClientTag(0), &usual, time);
     assert_eq!(scored.verdict.action, Action::Challenge);
     assert_eq!(scored.verdict.remembered_browser, crate::verdict::RememberedBrowser::Ignored);
     for assessment in [&scored.assessments.new_device, &scored.assessments.impossible_travel] {
@@ -162,7 +162,7 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 3"), "visit, keep and settle");
 
     pipeline.memory().broken.store(false, Ordering::Relaxed);
-    let again = now(pipeline.score(ClientTag(0), &usual, time));
+    let again = pipeline.score(ClientTag(0), &usual, time);
     assert_eq!((again.verdict.action, again.assessments.new_device.code), (Action::Allow, Code::PartialMatch));
 }
 
@@ -170,7 +170,7 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
 fn without_memory_nothing_is_told_of_users_and_nothing_forgotten() {
     let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
     let time = Timestamp::from_unix_s(1_790_000_000);
-    assert!(now(pipeline.import(&event(time), true, time)).is_ok());
+    assert!(pipeline.import(&event(time), true, time).is_ok());
     pipeline.memory().broken.store(true, Ordering::Relaxed);
     let alice = UserName { tenant: "default", id: "alice" };
     let all = Search { tenant: "default", user_id: None, action: None, since: None, before: None, limit: 1 };
@@ -181,7 +181,7 @@ fn without_memory_nothing_is_told_of_users_and_nothing_forgotten() {
     assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 4"));
     pipeline.memory().broken.store(false, Ordering::Relaxed);
     let key = pipeline.key.user(alice.tenant, alice.id);
-    assert!(now(pipeline.memory().visit(key, |history| (history.is_some(), None))).is_ok_and(|known| known));
+    assert!(pipeline.memory().visit(key, |history| (history.is_some(), None)).is_ok_and(|known| known));
 }
 
 /// Between two pieces of the erasure, outcomes of the user's decisions arrive, which teach.
@@ -189,9 +189,9 @@ fn without_memory_nothing_is_told_of_users_and_nothing_forgotten() {
 fn logins_under_way_do_not_bring_an_erased_user_back() {
     let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
     let time = pipeline.clock.now();
-    assert!(now(pipeline.import(&event(time), true, time)).is_ok());
+    assert!(pipeline.import(&event(time), true, time).is_ok());
     let risky = LoginEvent { ip: ClientIp::parse("999.1.1.1".into()), ..event(time) };
-    let waiting: Vec<DecisionId> = (0..200).map(|_| now(pipeline.score(ClientTag(0), &risky, time)).id).collect();
+    let waiting: Vec<DecisionId> = (0..200).map(|_| pipeline.score(ClientTag(0), &risky, time).id).collect();
     let success = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
     let mut erase = pin!(pipeline.erase(UserName { tenant: "default", id: "alice" }));
     let mut arriving = waiting.iter();
@@ -202,7 +202,7 @@ fn logins_under_way_do_not_bring_an_erased_user_back() {
     }
     assert!(taken > 0, "some came before their piece");
     let key = pipeline.key.user("default", "alice");
-    assert!(now(pipeline.memory().visit(key, |history| (history.is_none(), None))).is_ok_and(|unknown| unknown));
+    assert!(pipeline.memory().visit(key, |history| (history.is_none(), None)).is_ok_and(|unknown| unknown));
     for id in waiting {
         assert!(matches!(now(pipeline.settle(id, success)), Err(SettleError::NotFound)));
     }
@@ -231,16 +231,16 @@ proptest! {
             LoginEvent { location, ip: ClientIp::parse(ip.into()), device_id: None, ..event(time) }
         };
         let start = Timestamp::from_unix_s(1_790_000_000);
-        prop_assert!(now(pipeline.import(&located(from, start, "192.0.2.1"), true, start)).is_ok());
+        prop_assert!(pipeline.import(&located(from, start, "192.0.2.1"), true, start).is_ok());
         let (shorter_s, longer_s) = (shorter_s.min(longer_s), shorter_s.max(longer_s));
         let travel = |seconds: u32| {
             let time = Timestamp::from_unix_s(1_790_000_000 + seconds);
             let login = located(to, time, "203.0.113.1");
             let context = pipeline.gather(&pipeline.loaded.load(), &login, None, time);
-            let judged = now(pipeline.memory().visit(context.user, |history| {
+            let judged = pipeline.memory().visit(context.user, |history| {
                 let recall = history.map_or(Recall::Stranger, Recall::History);
                 (signals::assess(&context, recall, &signals::Settings::default()).impossible_travel, None)
-            }));
+            });
             judged.map(|assessment| rank(assessment.confidence)).unwrap_or(0)
         };
         prop_assert!(travel(longer_s) >= travel(shorter_s));

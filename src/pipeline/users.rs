@@ -65,7 +65,7 @@ impl<M: Memory> Pipeline<M> {
     /// Memory failed.
     pub async fn remembered(&self, user: UserName<'_>, extent: Extent) -> Result<Remembered, MemoryError> {
         let (key, at) = (self.key.user(user.tenant, user.id), self.clock.now());
-        let history = self.memory.visit(key, |history| (history.cloned().map(Box::new), None)).await;
+        let history = self.memory.visit(key, |history| (history.cloned().map(Box::new), None));
         let history = self.told(history)?;
         let search = Search {
             tenant: user.tenant,

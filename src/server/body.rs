@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// The whole body, at most `bytes_max` of it, within `timeout`.
-pub(super) async fn read(body: Incoming, bytes_max: usize, timeout: Duration) -> Result<Bytes, Failure> {
+pub(super) async fn read(body: &mut Incoming, bytes_max: usize, timeout: Duration) -> Result<Bytes, Failure> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > bytes_max {
         return Err(Failure::TooLarge { bytes_max });
@@ -33,7 +33,7 @@ pub(super) async fn next(body: &mut Incoming, timeout: Duration) -> Result<Optio
     }
 }
 
-async fn collect(mut body: Incoming, bytes_max: usize) -> Result<Bytes, Failure> {
+async fn collect(body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Failure> {
     let mut first = Bytes::new();
     let mut all: Option<BytesMut> = None;
     // Asking for the end of a body of announced length would be a second turn for nothing.
@@ -61,5 +61,6 @@ async fn within<F: Future>(timeout: Duration, mut future: Pin<&mut F>) -> Result
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
         return Ok(output);
     }
-    tokio::time::timeout(timeout, future).await.map_err(|_| Failure::Timeout)
+    // Boxed, since every request would carry the room for it.
+    Box::pin(tokio::time::timeout(timeout, future)).await.map_err(|_| Failure::Timeout)
 }

@@ -30,7 +30,7 @@ impl<M: Memory> Service<M> {
         caller: Caller<'_>,
         id: &str,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::Score)?;
         let body = self.json_body(headers, body).await?;
@@ -47,7 +47,7 @@ impl<M: Memory> Service<M> {
         caller: Caller<'_>,
         id: &str,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Failure> {
         let by_operator = caller.needs(Scope::Admin).is_ok();
         if !by_operator {

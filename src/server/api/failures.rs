@@ -15,7 +15,7 @@ impl<M: Memory> Service<M> {
         &self,
         caller: Caller<'_>,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::Score)?;
         let body = self.json_body(headers, body).await?;

@@ -29,14 +29,14 @@ impl<M: Memory> Service<M> {
         &self,
         caller: Caller<'_>,
         headers: &HeaderMap,
-        mut body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::History)?;
         has_type(headers, NDJSON)?;
         let mut encoding = Encoding::of(headers)?;
         let lines = Lines::new(self.body_bytes_max);
         let mut import = Import { service: self, caller, lines, summary: Summary::default(), now: self.clock.now() };
-        while let Some(bytes) = body::next(&mut body, self.request_timeout).await? {
+        while let Some(bytes) = body::next(body, self.request_timeout).await? {
             let mut bytes = &bytes[..];
             while !bytes.is_empty() {
                 import.take(encoding.decode(&mut bytes)?).await;
@@ -64,7 +64,7 @@ impl<M: Memory> Import<'_, M> {
             self.summary.lines += 1;
             let imported = match line {
                 Line::Whole(line) if line.trim_ascii().is_empty() => None,
-                Line::Whole(line) => Some(self.service.import_login(self.caller, line, self.now).await),
+                Line::Whole(line) => Some(self.service.import_login(self.caller, line, self.now)),
                 Line::TooLong => Some(Err(Failure::TooLarge { bytes_max: self.service.body_bytes_max })),
             };
             if let Some(imported) = imported {
@@ -92,7 +92,7 @@ impl<M: Memory> Import<'_, M> {
 }
 
 impl<M: Memory> Service<M> {
-    async fn import_login(&self, caller: Caller<'_>, line: &[u8], now: Timestamp) -> Result<(), Failure> {
+    fn import_login(&self, caller: Caller<'_>, line: &[u8], now: Timestamp) -> Result<(), Failure> {
         let Object(login): Object<LoginBody<'_>> = wire::parse(line)?;
         caller.may_act_for(login.tenant())?;
         let (result, mfa_passed) = login.of_the_past()?;
@@ -104,6 +104,6 @@ impl<M: Memory> Service<M> {
             // A login that failed teaches nothing, and is no mistake in the file.
             return Ok(());
         }
-        self.pipeline.import(&event, mfa_passed, now).await.map_err(|_| Failure::MemoryUnavailable)
+        self.pipeline.import(&event, mfa_passed, now).map_err(|_| Failure::MemoryUnavailable)
     }
 }

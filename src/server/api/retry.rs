@@ -9,15 +9,15 @@ use crate::clock::{Clock, Started};
 use crate::keyed_hash::{HashKey, RequestTag};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::OnceCell;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 /// How long an answer is given again. **Source:** http-api.md.
 const KEPT: Duration = Duration::from_secs(60);
-/// What an answer costs beside its own bytes: its entries in map and queue, which grow by doubling, and its cell.
-const ENTRY_BYTES: usize = 320;
+/// What an answer costs beside its own bytes: its entries in map and queue, which grow by doubling.
+const ENTRY_BYTES: usize = 240;
 
 /// The answers of the last minute, one table a client. One for the process; workers share it through the service.
 #[derive(Debug)]
@@ -34,24 +34,14 @@ impl Retries {
         Self { key, started: clock.start(), clients }
     }
 
-    /// The answer of the first time to the client with this share, or what `score` makes. Where two come at a time, the second waits for the first, and
-    /// takes its place should its client go away.
-    pub(super) async fn answer(
-        &self,
-        share: usize,
-        minimal: bool,
-        parts: [&[u8]; 2],
-        score: impl Future<Output = Vec<u8>>,
-    ) -> Bytes {
+    /// Whose turn a login is, of the client with this share.
+    pub(super) fn turn(&self, share: usize, minimal: bool, parts: [&[u8]; 2]) -> Turn<'_> {
         let tag = self.key.request(minimal, parts);
-        let cell = self.recent(share).cell(tag, self.started.elapsed());
-        let first = || async {
-            let mut answer = score.await;
-            answer.shrink_to_fit();
-            self.recent(share).grow(tag, answer.len());
-            Bytes::from(answer)
-        };
-        cell.get_or_init(first).await.clone()
+        match self.recent(share).find_or_begin(tag, self.started.elapsed()) {
+            Found::Nothing => Turn::First(First { retries: self, share, tag, is_answered: false }),
+            Found::Answer(answer) => Turn::Again(answer),
+            Found::UnderWay(over) => Turn::Wait(over),
+        }
     }
 
     /// Forgets what is over, so that answers do not stay when no more requests come; called once a second.
@@ -70,7 +60,44 @@ impl Retries {
     }
 }
 
-type Cell = Arc<OnceCell<Bytes>>;
+/// Whose turn it is to answer a login.
+#[derive(Debug)]
+pub(super) enum Turn<'a> {
+    /// The caller's.
+    First(First<'a>),
+    /// Nobody's: it was answered.
+    Again(Bytes),
+    /// Somebody else's, who is at it. When this is over, there is an answer, or it is somebody's turn again.
+    Wait(OwnedNotified),
+}
+
+/// The turn of whoever came first, up to the answer. Dropped without one, it is the next one's.
+#[derive(Debug)]
+pub(super) struct First<'a> {
+    retries: &'a Retries,
+    share: usize,
+    tag: RequestTag,
+    is_answered: bool,
+}
+
+impl First<'_> {
+    /// Keeps the answer for all who ask again.
+    pub(super) fn answered(mut self, mut answer: Vec<u8>) -> Bytes {
+        answer.shrink_to_fit();
+        let answer = Bytes::from(answer);
+        self.retries.recent(self.share).end(self.tag, Entry::Answered(answer.clone()));
+        self.is_answered = true;
+        answer
+    }
+}
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.retries.recent(self.share).end(self.tag, Entry::Abandoned);
+        }
+    }
+}
 
 /// The answers of one client. Every entry stands once in the map and once in the queue.
 #[derive(Debug)]
@@ -83,9 +110,46 @@ struct Recent {
 }
 
 #[derive(Debug)]
-struct Entry {
-    cell: Cell,
-    bytes: usize,
+enum Entry {
+    /// Somebody is at it, and perhaps others wait to be told when that is over.
+    UnderWay(Option<Arc<Notify>>),
+    Answered(Bytes),
+    /// Who was at it went away.
+    Abandoned,
+}
+
+#[derive(Debug)]
+enum Found {
+    Nothing,
+    UnderWay(OwnedNotified),
+    Answer(Bytes),
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Answered(answer) => ENTRY_BYTES + answer.len(),
+            Self::UnderWay(_) | Self::Abandoned => ENTRY_BYTES,
+        }
+    }
+
+    /// What it says to whoever asks next, who begins where nobody is at it.
+    fn ask(&mut self) -> Found {
+        match self {
+            Self::Answered(answer) => Found::Answer(answer.clone()),
+            Self::UnderWay(over) => Found::UnderWay(Arc::clone(over.get_or_insert_default()).notified_owned()),
+            Self::Abandoned => {
+                *self = Self::UnderWay(None);
+                Found::Nothing
+            }
+        }
+    }
+
+    fn tell_those_who_wait(&self) {
+        if let Self::UnderWay(Some(over)) = self {
+            over.notify_waiters();
+        }
+    }
 }
 
 impl Recent {
@@ -93,27 +157,28 @@ impl Recent {
         Self { entries: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max }
     }
 
-    /// Where the answer stands, or will stand.
-    fn cell(&mut self, tag: RequestTag, now: Duration) -> Cell {
+    fn find_or_begin(&mut self, tag: RequestTag, now: Duration) -> Found {
         self.forget_old(now);
-        if let Some(entry) = self.entries.get(&tag) {
-            return Arc::clone(&entry.cell);
+        if let Some(entry) = self.entries.get_mut(&tag) {
+            return entry.ask();
         }
-        let cell = Cell::default();
-        self.entries.insert(tag, Entry { cell: Arc::clone(&cell), bytes: 0 });
         self.order.push_back((tag, now));
-        self.grow(tag, ENTRY_BYTES);
-        cell
+        self.entries.insert(tag, Entry::UnderWay(None));
+        self.bytes += ENTRY_BYTES;
+        self.make_room();
+        Found::Nothing
     }
 
-    /// Counts what an entry takes, and makes room for it. An entry that goes while its answer is awaited, goes.
-    fn grow(&mut self, tag: RequestTag, bytes: usize) {
+    /// Puts the end in the place of what is under way, if that was not forgotten meanwhile.
+    fn end(&mut self, tag: RequestTag, end: Entry) {
         let Some(entry) = self.entries.get_mut(&tag) else { return };
-        entry.bytes += bytes;
-        self.bytes += bytes;
-        while self.bytes > self.bytes_max {
-            self.forget_oldest();
-        }
+        self.bytes = self.bytes - entry.bytes() + end.bytes();
+        std::mem::replace(entry, end).tell_those_who_wait();
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > self.bytes_max && self.forget_oldest() {}
     }
 
     fn forget_old(&mut self, now: Duration) {
@@ -123,13 +188,18 @@ impl Recent {
     }
 
     fn forget_all(&mut self) {
+        while self.forget_oldest() {}
         *self = Self::new(self.bytes_max);
     }
 
-    fn forget_oldest(&mut self) {
+    /// Gives whether there was one.
+    fn forget_oldest(&mut self) -> bool {
         let oldest = self.order.pop_front().and_then(|(tag, _)| self.entries.remove(&tag));
-        // Without an entry there are no bytes.
-        self.bytes -= oldest.map_or(self.bytes, |entry| entry.bytes);
+        if let Some(oldest) = &oldest {
+            self.bytes -= oldest.bytes();
+            oldest.tell_those_who_wait();
+        }
+        oldest.is_some()
     }
 }
 
@@ -139,12 +209,21 @@ mod tests {
 
     const TAG: RequestTag = RequestTag(7);
 
-    fn filled(recent: &mut Recent, tag: RequestTag, now: Duration) -> Cell {
-        let cell = recent.cell(tag, now);
-        if cell.set(Bytes::from_static(b"answer")).is_ok() {
-            recent.grow(tag, 6);
+    fn retries(shares: usize) -> Retries {
+        Retries::new(HashKey::fixed([1; 16]), Clock, Bounded::of::<1>(), shares)
+    }
+
+    /// The answer that is there, or the one that is put there.
+    fn filled(recent: &mut Recent, tag: RequestTag, now: Duration) -> Bytes {
+        match recent.find_or_begin(tag, now) {
+            Found::Answer(answer) => answer,
+            Found::UnderWay(_) => unreachable!("nobody is at it"),
+            Found::Nothing => {
+                let answer = Bytes::from(b"answer".to_vec());
+                recent.end(tag, Entry::Answered(answer.clone()));
+                answer
+            }
         }
-        cell
     }
 
     #[test]
@@ -153,8 +232,8 @@ mod tests {
         let began = Duration::from_secs(1000);
         let first = filled(&mut recent, TAG, began);
         for (passed_ms, same) in [(0, true), (59_999, true), (60_000, false)] {
-            let again = recent.cell(TAG, began + Duration::from_millis(passed_ms));
-            assert_eq!(Arc::ptr_eq(&first, &again), same, "after {passed_ms} ms");
+            let again = filled(&mut recent, TAG, began + Duration::from_millis(passed_ms));
+            assert_eq!(first.as_ptr() == again.as_ptr(), same, "after {passed_ms} ms");
         }
         recent.forget_old(began + Duration::from_secs(119));
         assert_eq!(recent.entries.len(), 1, "the one that came in the place of the first");
@@ -173,48 +252,49 @@ mod tests {
         assert_eq!(kept.iter().filter(|kept| **kept).count(), 10);
         assert!(kept[5..].iter().all(|kept| *kept), "the last ones stay: {kept:?}");
         // Larger than all the room: not kept, and nothing else is, either.
-        recent.grow(RequestTag(999), 1 << 20);
+        recent.end(RequestTag(999), Entry::Answered(vec![0; 1 << 20].into()));
         assert_eq!((recent.entries.len(), recent.bytes), (0, 0));
     }
 
     #[test]
     fn clients_have_tables_of_their_own() {
-        let retries = Retries::new(HashKey::fixed([1; 16]), Clock, Bounded::of::<1>(), 4);
+        let retries = retries(4);
         let first = filled(&mut retries.recent(0), TAG, Duration::ZERO);
         for number in 0..10_000 {
             let _answer = filled(&mut retries.recent(1), RequestTag(number), Duration::ZERO);
         }
-        assert!(Arc::ptr_eq(&first, &retries.recent(0).cell(TAG, Duration::ZERO)));
+        assert_eq!(first.as_ptr(), filled(&mut retries.recent(0), TAG, Duration::ZERO).as_ptr());
         assert!(retries.recent(1).bytes <= (1 << 20) / 4);
     }
 
-    /// The first is under way when the second comes; the second scores only if the first never ends.
+    /// What ends the first one's turn, and whether those who waited find its answer.
     #[tokio::test]
-    async fn of_two_at_a_time_one_scores() {
-        let retries = Retries::new(HashKey::fixed([1; 16]), Clock, Bounded::of::<1>(), 1);
-        for first_goes_away in [false, true] {
-            let parts = [&b"body"[..], if first_goes_away { b"1" } else { b"2" }];
-            let (release, released) = tokio::sync::oneshot::channel::<()>();
-            let slow = async {
-                released.await.unwrap_or_default();
-                b"first".to_vec()
-            };
-            let mut first = Box::pin(retries.answer(0, false, parts, slow));
-            let mut second = Box::pin(retries.answer(0, false, parts, async { b"second".to_vec() }));
-            // Polled once each, so that both are under way.
-            tokio::select! {
-                biased;
-                _ = &mut first => unreachable!("nothing released it"),
-                _ = &mut second => unreachable!("the first is not done"),
-                () = async {} => {}
-            }
-            if first_goes_away {
-                drop(first);
-                assert_eq!(&second.await[..], b"second");
-            } else {
-                release.send(()).unwrap_or_default();
-                let (first, second) = tokio::join!(first, second);
-                assert_eq!((&first[..], &second[..]), (&b"first"[..], &b"first"[..]));
+    async fn who_comes_second_waits_for_the_first() {
+        type End = fn(&Retries, First<'_>);
+        let ends: [(&str, End, bool); 3] = [
+            ("it answers", |_, first| drop(first.answered(b"first".to_vec())), true),
+            ("it goes away", |_, first| drop(first), false),
+            (
+                "all is forgotten",
+                |retries, first| {
+                    retries.forget_all();
+                    drop(first);
+                },
+                false,
+            ),
+        ];
+        for (what, end, is_answered) in ends {
+            let retries = retries(1);
+            let turn = || retries.turn(0, false, [b"body", b"1"]);
+            let Turn::First(first) = turn() else { unreachable!("nobody came before") };
+            let (Turn::Wait(second), Turn::Wait(third)) = (turn(), turn()) else { unreachable!("the first is at it") };
+            end(&retries, first);
+            second.await;
+            third.await;
+            match turn() {
+                Turn::Again(answer) => assert!(is_answered && answer == "first", "{what}"),
+                Turn::First(_) => assert!(!is_answered, "{what}"),
+                Turn::Wait(_) => unreachable!("nobody is at it: {what}"),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `POST /v1/score`.
 
+use super::retry::Turn;
 use super::{Service, TIME_OFF_MS_MAX, answer_of, reception};
 use crate::memory::Memory;
 use crate::server::Answer;
@@ -7,38 +8,59 @@ use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
 use crate::server::wire::login::LoginBody;
 use crate::server::wire::{self, Object, answer};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 
 impl<M: Memory> Service<M> {
     pub(super) async fn score(
         &self,
         caller: Caller<'_>,
         headers: &HeaderMap,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Result<Answer, Failure> {
         caller.needs(Scope::Score)?;
         let minimal = prefers_minimal(headers);
         let body = self.json_body(headers, body).await?;
-        let Object(login): Object<LoginBody<'_>> = wire::parse(&body)?;
+        loop {
+            match self.attempt(caller, minimal, &body)? {
+                Attempt::Answered(json) => return Ok(answer_of(json)),
+                Attempt::UnderWay(waiting) => waiting.await,
+            }
+        }
+    }
+
+    /// All that is done for a login, in one go: what it works with is large, and would be moved and kept from the caches
+    /// if it had to outlive a wait.
+    fn attempt(&self, caller: Caller<'_>, minimal: bool, body: &Bytes) -> Result<Attempt, Failure> {
+        let Object(login): Object<LoginBody<'_>> = wire::parse(body)?;
         caller.may_act_for(login.tenant())?;
-        let retry = login.retry_parts(&body);
+        let retry = login.retry_parts(body);
         let now = self.clock.now();
         let event = login.of_the_present()?.into_event(reception(caller, now))?;
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        // Pinned here and lent: it is large, and every layer that took it would move it once more.
-        let mut score = pin!(async {
-            let scored = self.pipeline.score(caller.tag(), &event, now).await;
+        let score = || {
+            let scored = self.pipeline.score(caller.tag(), &event, now);
             if minimal { answer::minimal(&scored) } else { answer::full(&scored) }
-        });
-        Ok(answer_of(match retry {
-            Some(parts) => self.retries.answer(caller.share, minimal, parts, score.as_mut()).await,
-            None => score.as_mut().await.into(),
-        }))
+        };
+        let Some(parts) = retry else { return Ok(Attempt::Answered(score().into())) };
+        Ok(match self.retries.turn(caller.share, minimal, parts) {
+            Turn::First(first) => Attempt::Answered(first.answered(score())),
+            Turn::Again(answer) => Attempt::Answered(answer),
+            Turn::Wait(waiting) => Attempt::UnderWay(Box::pin(waiting)),
+        })
     }
+}
+
+/// What came of looking at a login.
+enum Attempt {
+    Answered(Bytes),
+    /// The same login is being judged: to be looked at again when that is over.
+    UnderWay(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 /// RFC 7240.
