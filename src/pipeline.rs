@@ -19,7 +19,7 @@ use crate::event::LoginEvent;
 use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
-use crate::memory::{Memory, MemoryError, Record};
+use crate::memory::{Fetch, Memory, MemoryError, Record, Unvisited};
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
 use crate::velocity::Velocity;
@@ -111,8 +111,19 @@ impl<M: Memory> Pipeline<M> {
         Self { memory, key, ids, agents, phones, velocity, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
     }
 
-    /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once.
-    pub fn score<'a>(&self, client: ClientTag, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
+    /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. `unfetched` where its
+    /// history was asked for and did not come: it is judged without.
+    ///
+    /// # Errors
+    ///
+    /// The user's history is elsewhere: fetch it first. Nothing was learnt or kept.
+    pub fn score<'a>(
+        &self,
+        client: ClientTag,
+        event: &'a LoginEvent<'_>,
+        now: Timestamp,
+        unfetched: bool,
+    ) -> Result<Scored<'a>, Fetch> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
@@ -127,9 +138,15 @@ impl<M: Memory> Pipeline<M> {
             has_history = history.is_some();
             ((), lesson(&loaded, &context, issued, assessments, verdict, history))
         });
-        if let Err(error) = visited {
-            self.failed(&error);
-            (judged, has_history) = (None, false);
+        match visited {
+            Ok(()) => {}
+            Err(Unvisited::Elsewhere(fetch)) if !unfetched => return Err(fetch),
+            Err(unvisited) => {
+                if let Unvisited::Failed(error) = unvisited {
+                    self.failed(&error);
+                }
+                (judged, has_history) = (None, false);
+            }
         }
         let (assessments, verdict) = judged.unwrap_or_else(|| judge(Recall::Failed));
         let id = self.ids.decision(now);
@@ -149,7 +166,7 @@ impl<M: Memory> Pipeline<M> {
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);
         let presented = if is_copied { Presented::Copied } else { browser.presented };
-        Scored { id, context, assessments, verdict, presented, cookie }
+        Ok(Scored { id, context, assessments, verdict, presented, cookie })
     }
 
     /// Takes the outcome of a decision, and learns what it teaches.
@@ -180,8 +197,8 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// # Errors
     ///
-    /// Memory failed; nothing was learnt then.
-    pub fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), MemoryError> {
+    /// The user's history is elsewhere, or cannot be had; nothing was learnt then.
+    pub fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), Unvisited> {
         let loaded = self.loaded.load();
         let token = Browser::new(&loaded.tokens, event).token;
         let context = self.gather(&loaded, event, token, now);
@@ -228,7 +245,8 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
-    fn failed(&self, error: &MemoryError) {
+    /// Logs and counts what fails.
+    pub fn failed(&self, error: &MemoryError) {
         self.meters.memory_errors.increment(1);
         tracing::error!(%error, "memory failed");
     }

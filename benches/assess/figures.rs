@@ -56,8 +56,10 @@ pub(crate) fn print(size: &Size, claims: bool) -> Result<(), Failure> {
 }
 
 fn scores(people: &People, batches: usize) -> Result<(), Failure> {
-    let score =
-        |event: &LoginEvent<'_>| black_box(people.pipeline.score(ClientTag(0), event, event.time).verdict.action);
+    let score = |event: &LoginEvent<'_>| {
+        let scored = people.pipeline.score(ClientTag(0), event, event.time, false);
+        black_box(scored.map(|scored| scored.verdict.action).ok())
+    };
     let mut random = SplitMix(7);
     let one = people.usual(1, &mut random);
     let again = || one.iter().cycle().take(BATCH).cloned().collect();
@@ -75,7 +77,8 @@ fn scores(people: &People, batches: usize) -> Result<(), Failure> {
                 score(event);
             },
         );
-        let allowed = make(people, SAMPLE, &mut random).iter().filter(|event| score(event) == Action::Allow).count();
+        let allowed =
+            make(people, SAMPLE, &mut random).iter().filter(|event| score(event) == Some(Action::Allow)).count();
         println!("score, {name}: {times}; {allowed} of {SAMPLE} allowed");
         if name == "usual login" && allowed < SAMPLE * 9 / 10 {
             return Err("usual logins are not allowed: these are not the users that they should be".into());

@@ -187,5 +187,6 @@ fn counted_scores(pipeline: &Pipeline<Volatile>, events: &[LoginEvent<'_>]) {
 const COUNTED: &str = "counted_scores";
 
 fn score_one(pipeline: &Pipeline<Volatile>, event: &LoginEvent<'_>) {
-    black_box(pipeline.score(ClientTag(0), event, event.time).verdict.action);
+    let scored = pipeline.score(ClientTag(0), event, event.time, false);
+    black_box(scored.map(|scored| scored.verdict.action).ok());
 }

@@ -52,7 +52,7 @@ impl People {
             let homes = self.homes(user);
             for (device, days_ago) in [(0, 5), (1, 2)] {
                 let event = login(user, device, homes[usize::from(device)], days_before_now(days_ago));
-                self.pipeline.import(&event, true, event.time)?;
+                self.pipeline.import(&event, true, event.time).map_err(|unvisited| format!("{unvisited:?}"))?;
             }
         }
         Ok(())

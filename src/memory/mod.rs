@@ -4,6 +4,7 @@
 //! decided outside and handed in.
 
 pub mod decisions;
+mod users;
 pub mod volatile;
 
 use crate::bounded::Bounded;
@@ -14,6 +15,7 @@ use decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement}
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 
 /// The tunables of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,12 +74,12 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     ///
-    /// The history cannot be had; `judge` was not called, or what it returned is not learnt.
+    /// The history is not here, or cannot be had; `judge` was not called, or what it returned is not learnt.
     fn visit<T>(
         &self,
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
-    ) -> Result<T, MemoryError>;
+    ) -> Result<T, Unvisited>;
 
     /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
     ///
@@ -147,6 +149,38 @@ pub struct Counts {
     pub users: usize,
     /// Decisions without an outcome.
     pub pending: usize,
+}
+
+/// What brings a history here; then it can be visited, unless it failed.
+pub type Fetch = Pin<Box<dyn Future<Output = Result<(), MemoryError>> + Send>>;
+
+/// Why a history was not visited.
+pub enum Unvisited {
+    /// It has to be fetched first.
+    Elsewhere(Fetch),
+    /// It cannot be had.
+    Failed(MemoryError),
+}
+
+impl fmt::Debug for Unvisited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elsewhere(_) => f.write_str("Elsewhere"),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+impl From<RowError> for Unvisited {
+    fn from(error: RowError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<MemoryError> for Unvisited {
+    fn from(error: MemoryError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Memory could not answer.

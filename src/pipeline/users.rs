@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::history::UserHistory;
 use crate::keyed_hash::DeviceTag;
 use crate::memory::decisions::{DecisionId, Listed, Page, Query};
-use crate::memory::{Memory, MemoryError};
+use crate::memory::{Memory, MemoryError, Unvisited};
 use crate::verdict::Action;
 
 /// A user as the caller names them.
@@ -65,8 +65,13 @@ impl<M: Memory> Pipeline<M> {
     /// Memory failed.
     pub async fn remembered(&self, user: UserName<'_>, extent: Extent) -> Result<Remembered, MemoryError> {
         let (key, at) = (self.key.user(user.tenant, user.id), self.clock.now());
-        let history = self.memory.visit(key, |history| (history.cloned().map(Box::new), None));
-        let history = self.told(history)?;
+        let history = loop {
+            match self.memory.visit(key, |history| (history.cloned().map(Box::new), None)) {
+                Ok(history) => break history,
+                Err(Unvisited::Elsewhere(fetch)) => self.told(fetch.await)?,
+                Err(Unvisited::Failed(error)) => return self.told(Err(error)),
+            }
+        };
         let search = Search {
             tenant: user.tenant,
             user_id: Some(user.id),
@@ -123,7 +128,6 @@ impl<M: Memory> Pipeline<M> {
         Query { tenant: tenant.to_owned(), user, action, since, before, only_open: false, limit, now }
     }
 
-    /// Logs and counts what fails.
     fn told<T>(&self, result: Result<T, MemoryError>) -> Result<T, MemoryError> {
         result.inspect_err(|error| self.failed(error))
     }

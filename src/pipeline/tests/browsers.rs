@@ -73,7 +73,7 @@ impl Stand {
         let (tenant, user) = PEOPLE[person];
         let mut login = LoginEvent { device_token: cookie.map(Into::into), device_id: None, ..event(time) };
         (login.tenant, login.user.id) = (tenant.into(), user.into());
-        let scored = self.pipeline.score(ClientTag(0), &login, time);
+        let scored = score(&self.pipeline, &login, time);
         (scored.presented, scored.assessments.new_device.code, scored.cookie.as_str().to_owned())
     }
 

@@ -114,7 +114,7 @@ impl World {
             remembered_browser: false,
             ..event(time)
         };
-        let scored = self.pipeline.score(ClientTag(0), &login, time);
+        let scored = score(&self.pipeline, &login, time);
         let told = Told::of(&scored);
         let (at_once, id) =
             (scored.verdict.action == Action::Allow && scored.verdict.confidence != Confidence::Low, scored.id);

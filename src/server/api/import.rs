@@ -5,8 +5,8 @@ mod lines;
 
 use super::{Service, TIME_OFF_MS_MAX, has_type, json, reception};
 use crate::clock::Timestamp;
-use crate::memory::Memory;
 use crate::memory::decisions::LoginResult;
+use crate::memory::{Memory, MemoryError, Unvisited};
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
 use crate::server::wire::import::Summary;
@@ -64,7 +64,7 @@ impl<M: Memory> Import<'_, M> {
             self.summary.lines += 1;
             let imported = match line {
                 Line::Whole(line) if line.trim_ascii().is_empty() => None,
-                Line::Whole(line) => Some(self.service.import_login(self.caller, line, self.now)),
+                Line::Whole(line) => Some(self.service.import_login(self.caller, line, self.now).await),
                 Line::TooLong => Some(Err(Failure::TooLarge { bytes_max: self.service.body_bytes_max })),
             };
             if let Some(imported) = imported {
@@ -92,7 +92,7 @@ impl<M: Memory> Import<'_, M> {
 }
 
 impl<M: Memory> Service<M> {
-    fn import_login(&self, caller: Caller<'_>, line: &[u8], now: Timestamp) -> Result<(), Failure> {
+    async fn import_login(&self, caller: Caller<'_>, line: &[u8], now: Timestamp) -> Result<(), Failure> {
         let Object(login): Object<LoginBody<'_>> = wire::parse(line)?;
         caller.may_act_for(login.tenant())?;
         let (result, mfa_passed) = login.of_the_past()?;
@@ -104,6 +104,17 @@ impl<M: Memory> Service<M> {
             // A login that failed teaches nothing, and is no mistake in the file.
             return Ok(());
         }
-        self.pipeline.import(&event, mfa_passed, now).map_err(|_| Failure::MemoryUnavailable)
+        loop {
+            match self.pipeline.import(&event, mfa_passed, now) {
+                Ok(()) => return Ok(()),
+                Err(Unvisited::Elsewhere(fetch)) => fetch.await.map_err(|error| self.unavailable(&error))?,
+                Err(Unvisited::Failed(error)) => return Err(self.unavailable(&error)),
+            }
+        }
+    }
+
+    fn unavailable(&self, error: &MemoryError) -> Failure {
+        self.pipeline.failed(error);
+        Failure::MemoryUnavailable
     }
 }

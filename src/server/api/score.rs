@@ -2,7 +2,7 @@
 
 use super::retry::Turn;
 use super::{Service, TIME_OFF_MS_MAX, answer_of, reception};
-use crate::memory::Memory;
+use crate::memory::{Fetch, Memory};
 use crate::server::Answer;
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
@@ -11,8 +11,8 @@ use crate::server::wire::{self, Object, answer};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use std::future::Future;
 use std::pin::Pin;
+use tokio::sync::futures::OwnedNotified;
 
 impl<M: Memory> Service<M> {
     pub(super) async fn score(
@@ -24,17 +24,24 @@ impl<M: Memory> Service<M> {
         caller.needs(Scope::Score)?;
         let minimal = prefers_minimal(headers);
         let body = self.json_body(headers, body).await?;
+        let mut unfetched = false;
         loop {
-            match self.attempt(caller, minimal, &body)? {
+            match self.attempt(caller, minimal, &body, unfetched)? {
                 Attempt::Answered(json) => return Ok(answer_of(json)),
-                Attempt::UnderWay(waiting) => waiting.await,
+                Attempt::UnderWay(over) => over.await,
+                Attempt::Elsewhere(fetch) => {
+                    if let Err(error) = fetch.await {
+                        self.pipeline.failed(&error);
+                        unfetched = true;
+                    }
+                }
             }
         }
     }
 
     /// All that is done for a login, in one go: what it works with is large, and would be moved and kept from the caches
     /// if it had to outlive a wait.
-    fn attempt(&self, caller: Caller<'_>, minimal: bool, body: &Bytes) -> Result<Attempt, Failure> {
+    fn attempt(&self, caller: Caller<'_>, minimal: bool, body: &Bytes, unfetched: bool) -> Result<Attempt, Failure> {
         let Object(login): Object<LoginBody<'_>> = wire::parse(body)?;
         caller.may_act_for(login.tenant())?;
         let retry = login.retry_parts(body);
@@ -43,16 +50,22 @@ impl<M: Memory> Service<M> {
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        let score = || {
-            let scored = self.pipeline.score(caller.tag(), &event, now);
-            if minimal { answer::minimal(&scored) } else { answer::full(&scored) }
+        let turn = retry.map(|parts| self.retries.turn(caller.share, minimal, parts));
+        let first = match turn {
+            None => None,
+            Some(Turn::First(first)) => Some(first),
+            Some(Turn::Again(answer)) => return Ok(Attempt::Answered(answer)),
+            Some(Turn::Wait(over)) => return Ok(Attempt::UnderWay(Box::pin(over))),
         };
-        let Some(parts) = retry else { return Ok(Attempt::Answered(score().into())) };
-        Ok(match self.retries.turn(caller.share, minimal, parts) {
-            Turn::First(first) => Attempt::Answered(first.answered(score())),
-            Turn::Again(answer) => Attempt::Answered(answer),
-            Turn::Wait(waiting) => Attempt::UnderWay(Box::pin(waiting)),
-        })
+        let scored = match self.pipeline.score(caller.tag(), &event, now, unfetched) {
+            Ok(scored) => scored,
+            Err(fetch) => return Ok(Attempt::Elsewhere(fetch)),
+        };
+        let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored) };
+        Ok(Attempt::Answered(match first {
+            Some(first) => first.answered(answer),
+            None => answer.into(),
+        }))
     }
 }
 
@@ -60,7 +73,9 @@ impl<M: Memory> Service<M> {
 enum Attempt {
     Answered(Bytes),
     /// The same login is being judged: to be looked at again when that is over.
-    UnderWay(Pin<Box<dyn Future<Output = ()> + Send>>),
+    UnderWay(Pin<Box<OwnedNotified>>),
+    /// The user's history is to be fetched first.
+    Elsewhere(Fetch),
 }
 
 /// RFC 7240.
