@@ -176,8 +176,9 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
         match serde_path_to_error::deserialize::<_, Config>(table.clone()) {
             Ok(mut config) if problems.is_empty() => {
                 config.origin.push_str(origin);
-                let refused =
-                    config.server.refuse_open_doors().and_then(|()| config.server.refuse_unknowable_clients());
+                let refused = config.server.refuse_open_doors();
+                let refused = refused.and_then(|()| config.server.refuse_unknowable_clients());
+                let refused = refused.and_then(|()| config.verdict.refuse_crossed_thresholds());
                 refused.map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);
             }

@@ -43,6 +43,20 @@ const FIRST_STEP_S: u32 = 256;
 /// A version may go back by one major, for staged roll-outs and roll-backs, and is still the same agent (signals.md).
 const MAJORS_BACK_MAX: u16 = 1;
 
+/// A device that came back for so long is one that stays.
+const DEVICE_KEPT_S: u32 = 21 * Usage::DAY_S;
+/// So many devices, none of which came back on another day, are one whose browser forgets.
+const DEVICES_LOST: usize = 3;
+
+/// What a user's devices are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceHabit {
+    /// One of them came back for weeks.
+    Keeps,
+    /// None of several ever came back: the browser clears its cookies.
+    Loses,
+}
+
 /// What is remembered of one user. About 1.3 kB on the stack; in memory it is a row of some 150 bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UserHistory {
@@ -161,6 +175,30 @@ impl UserHistory {
     #[must_use]
     pub fn is_new_asn(&self, asn: u32) -> bool {
         !self.networks.iter().any(|known| known.asn == Some(asn))
+    }
+
+    /// Whether the user's networks are known to lie in other systems than this one; `None` where no system of theirs is
+    /// known.
+    #[must_use]
+    pub fn novelty_of_asn(&self, asn: u32) -> Option<bool> {
+        self.networks.iter().any(|known| known.asn.is_some()).then(|| self.is_new_asn(asn))
+    }
+
+    /// Whether the user completed a login from this network; `None` where no network of theirs is known.
+    #[must_use]
+    pub fn knows_network(&self, tag: NetworkTag) -> Option<bool> {
+        (!self.networks.is_empty()).then(|| self.networks.iter().any(|known| known.tag == tag))
+    }
+
+    /// What the user's devices tell of how long they keep one; `None` while that is open.
+    #[must_use]
+    pub fn device_habit(&self) -> Option<DeviceHabit> {
+        let span_s = |known: &KnownDevice| known.usage.last_s.saturating_sub(known.first_s);
+        if self.devices.iter().any(|known| span_s(known) >= DEVICE_KEPT_S) {
+            return Some(DeviceHabit::Keeps);
+        }
+        let is_lost = |known: &KnownDevice| span_s(known) < Usage::DAY_S;
+        (self.devices.len() >= DEVICES_LOST && self.devices.iter().all(is_lost)).then_some(DeviceHabit::Loses)
     }
 
     /// Whether the user completed a login from this country at most `window_days` before `now`.

@@ -1,5 +1,8 @@
 //! What benches share: seeded numbers, and browsers.
 
+mod random;
+
+pub(crate) use random::SplitMix;
 use std::net::Ipv4Addr;
 
 pub(crate) const USER_AGENTS: [&str; 4] = [
@@ -9,21 +12,7 @@ pub(crate) const USER_AGENTS: [&str; 4] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36 Edg/131.0.0.0",
 ];
 
-/// **Source:** Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014 (SplitMix64).
-pub(crate) struct SplitMix(pub(crate) u64);
-
 impl SplitMix {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
     /// Any address between 1.0.0.0 and 223.255.255.255.
     pub(crate) fn address(&mut self) -> Ipv4Addr {
         let [b, c, d, ..] = self.next().to_le_bytes();

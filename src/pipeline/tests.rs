@@ -1,6 +1,7 @@
 //! The pipeline over a memory that can be made to fail, and properties of the whole judgement.
 
 mod browsers;
+mod evidence;
 mod walks;
 
 use super::*;

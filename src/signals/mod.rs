@@ -145,6 +145,8 @@ pub enum Details {
         source: Arc<str>,
         /// The list's category.
         category: Category,
+        /// Whether the list says that its hits stand by themselves.
+        hard: bool,
     },
     /// A hit on the allow list.
     Allowed {

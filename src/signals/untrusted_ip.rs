@@ -114,7 +114,8 @@ fn allowed(matches: &str) -> Assessment {
 fn listed(hit: &Hit, settings: &Settings) -> Assessment {
     let confidence = settings.category_confidence.of(hit.category);
     let by_category = matches!(hit.category, Category::Abuse | Category::Reputation | Category::Unroutable);
-    let details = Details::Listed { matches: hit.matches, source: hit.source.clone(), category: hit.category };
+    let (matches, source) = (hit.matches, hit.source.clone());
+    let details = Details::Listed { matches, source, category: hit.category, hard: hit.hard };
     Assessment {
         confidence,
         code: Code::FoundOnDenyList,

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregator {
+    /// What speaks for and against the login adds up, in log-odds; hard evidence is low.
+    Evidence,
     /// Hard evidence is low; else doubt adds up: 3 points are low, 1 or 2 medium, a low gives 2 and a medium 1.
     #[default]
     Strict,
@@ -32,34 +34,27 @@ impl From<&Assessment> for Opinion {
     }
 }
 
-/// The overall confidence of what is counted, in any order. Of the others only hard evidence counts, and only for
-/// `strict`.
+/// Of what is counted, in any order; of the others only hard evidence counts.
 #[must_use]
-pub fn overall(aggregator: Aggregator, counted: &[Opinion], others: &[Opinion]) -> Confidence {
-    match aggregator {
-        Aggregator::Strict if others.iter().any(|opinion| opinion.hard) => Confidence::Low,
-        Aggregator::Strict => strict(counted),
-        Aggregator::Auth0Mean => auth0_mean(counted),
-        Aggregator::Any => any(counted),
-    }
-}
-
-fn strict(opinions: &[Opinion]) -> Confidence {
-    let points = opinions.iter().map(|opinion| match opinion.confidence {
+pub fn strict(counted: &[Opinion], others: &[Opinion]) -> Confidence {
+    let points = counted.iter().map(|opinion| match opinion.confidence {
         Confidence::Low => 2,
         Confidence::Medium => 1,
         Confidence::High | Confidence::Neutral => 0,
     });
     match points.sum::<u32>() {
-        _ if opinions.iter().any(|opinion| opinion.hard) => Confidence::Low,
+        _ if counted.iter().chain(others).any(|opinion| opinion.hard) => Confidence::Low,
         0 => Confidence::High,
         1 | 2 => Confidence::Medium,
         _ => Confidence::Low,
     }
 }
 
+/// The mean of what is not neutral, in any order.
+///
 /// **Source:** fitted to the samples that Auth0 publishes; hard evidence is unknown to it.
-fn auth0_mean(opinions: &[Opinion]) -> Confidence {
+#[must_use]
+pub fn auth0_mean(opinions: &[Opinion]) -> Confidence {
     let counted = opinions.iter().filter_map(|opinion| match opinion.confidence {
         Confidence::High => Some(2),
         Confidence::Medium => Some(1),
@@ -76,7 +71,9 @@ fn auth0_mean(opinions: &[Opinion]) -> Confidence {
     }
 }
 
-fn any(opinions: &[Opinion]) -> Confidence {
+/// The worst that is counted.
+#[must_use]
+pub fn any(opinions: &[Opinion]) -> Confidence {
     let has = |confidence| opinions.iter().any(|opinion| opinion.confidence == confidence);
     if has(Confidence::Low) {
         Confidence::Low

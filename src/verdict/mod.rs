@@ -4,16 +4,18 @@
 //! an action of confidence, enrolment and flow, [`reasons`] the words.
 
 pub mod aggregate;
+pub mod evidence;
 pub mod policy;
 pub mod reasons;
 
 use crate::context::LoginContext;
 use crate::event::FactorSet;
-use crate::history::UserHistory;
+use crate::history::{DeviceHabit, UserHistory};
 use crate::signals::{self, Assessments, Recall, Signal};
 use crate::units::Confidence;
 use aggregate::{Aggregator, Opinion};
 use arrayvec::ArrayVec;
+use evidence::{Evidence, LogOdds, Thresholds, Weights};
 use policy::ExemptFirstFactor;
 use reasons::Reason;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,12 @@ pub struct Settings {
     pub exempt_first_factors: Vec<ExemptFirstFactor>,
     /// What aggregator `any` counts.
     pub any_of: AnyOf,
+    /// What each cause contributes to the sum of aggregator `evidence`.
+    pub weights: Weights,
+    /// The sum, in log-odds, from which on confidence is medium.
+    pub medium: LogOdds,
+    /// The same for low; at least `medium`.
+    pub low: LogOdds,
 }
 
 /// Signals that aggregator `any` counts: any but PhoneNumber, which never counts.
@@ -67,7 +75,25 @@ impl Default for Settings {
             mode: Mode::default(),
             exempt_first_factors: vec![ExemptFirstFactor::Passkey],
             any_of: AnyOf::default(),
+            weights: Weights::default(),
+            medium: evidence::MEDIUM,
+            low: evidence::LOW,
         }
+    }
+}
+
+impl Settings {
+    /// Whether the thresholds are in order.
+    ///
+    /// # Errors
+    ///
+    /// They are not: medium confidence would begin behind low.
+    pub fn refuse_crossed_thresholds(&self) -> Result<(), String> {
+        let (medium, low) = (self.medium.get(), self.low.get());
+        if medium <= low {
+            return Ok(());
+        }
+        Err(format!("verdict.medium: {medium} is above verdict.low, {low}: confidence falls as the score rises"))
     }
 }
 
@@ -184,6 +210,7 @@ impl DecidedBy {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Aggregator(Aggregator::Evidence) => "aggregator.evidence",
             Self::Aggregator(Aggregator::Strict) => "aggregator.strict",
             Self::Aggregator(Aggregator::Auth0Mean) => "aggregator.auth0_mean",
             Self::Aggregator(Aggregator::Any) => "aggregator.any",
@@ -245,22 +272,47 @@ struct Standing {
     distrusts_remembered_browsers: bool,
     /// The user never logged in from this autonomous system.
     is_new_asn: bool,
+    /// How new the network is; `None` where nobody can tell.
+    network: Option<Novelty>,
+    /// What the user's devices are like, where they tell.
+    habit: Option<DeviceHabit>,
+}
+
+/// How new a network is to its user.
+#[derive(Debug, Clone, Copy)]
+struct Novelty {
+    /// The /24 or /48 was used.
+    knows_network: bool,
+    /// Its autonomous system was not; `None` where it is not known, or none of the user's is.
+    is_new_asn: Option<bool>,
 }
 
 impl Standing {
     fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
-        let of = |history: &UserHistory, is_new_asn| Self {
-            distrusts_remembered_browsers: history.distrusts_remembered_browsers(),
-            is_new_asn,
-        };
+        let none = Self { distrusts_remembered_browsers: false, is_new_asn: false, network: None, habit: None };
         match recall {
-            Recall::History(history) => of(history, context.address.asn.is_some_and(|asn| history.is_new_asn(asn))),
-            Recall::Labelled(history) => of(history, false),
-            Recall::Stranger => Self { distrusts_remembered_browsers: false, is_new_asn: false },
+            Recall::History(history) => {
+                let is_new_asn = context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
+                Self { is_new_asn, network: novelty(context, history), habit: history.device_habit(), ..none }
+                    .trusting(history)
+            }
+            Recall::Labelled(history) => none.trusting(history),
+            Recall::Stranger => none,
             // Nobody can tell, so nothing is remembered.
-            Recall::Failed => Self { distrusts_remembered_browsers: true, is_new_asn: false },
+            Recall::Failed => Self { distrusts_remembered_browsers: true, ..none },
         }
     }
+}
+
+impl Standing {
+    fn trusting(self, history: &UserHistory) -> Self {
+        Self { distrusts_remembered_browsers: history.distrusts_remembered_browsers(), ..self }
+    }
+}
+
+fn novelty(context: &LoginContext<'_>, history: &UserHistory) -> Option<Novelty> {
+    let knows_network = history.knows_network(context.address.network?)?;
+    Some(Novelty { knows_network, is_new_asn: context.address.asn.and_then(|asn| history.novelty_of_asn(asn)) })
 }
 
 /// The decision on one login.
@@ -287,6 +339,8 @@ pub struct Verdict {
     pub next: Option<Next>,
     /// Whether the flow can ask the user.
     pub interactive: bool,
+    /// What aggregator `evidence` weighed.
+    pub evidence: Option<Evidence>,
     /// Why, in plain words; at least one.
     pub reasons: Vec<Reason>,
 }
@@ -310,14 +364,21 @@ const OTHERS: [Signal; 3] = [Signal::NewCountry, Signal::Inactivity, Signal::Rep
 
 fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing, settings: &Settings) -> Verdict {
     let opinion = |signal: Signal| Opinion::from(assessments.of(signal));
-    let (counted, confidence) = match settings.aggregator {
-        aggregator @ (Aggregator::Strict | Aggregator::Auth0Mean) => {
-            (&COUNTED[..], aggregate::overall(aggregator, &COUNTED.map(opinion), &OTHERS.map(opinion)))
+    let (counted, confidence, evidence) = match settings.aggregator {
+        Aggregator::Evidence => {
+            let thresholds = Thresholds { medium: settings.medium.get(), low: settings.low.get() };
+            let (confidence, evidence) = evidence::weigh(context, assessments, standing, &settings.weights, thresholds);
+            (&[][..], confidence, Some(evidence))
         }
+        Aggregator::Strict => {
+            let counted = COUNTED.map(opinion);
+            (&COUNTED[..], aggregate::strict(&counted, &OTHERS.map(opinion)), None)
+        }
+        Aggregator::Auth0Mean => (&COUNTED[..], aggregate::auth0_mean(&COUNTED.map(opinion)), None),
         Aggregator::Any => {
             let opinions: ArrayVec<Opinion, { Signal::ALL.len() }> =
                 Signal::ALL.into_iter().filter(|signal| settings.any_of.0.contains(signal)).map(opinion).collect();
-            (&settings.any_of.0[..], aggregate::overall(Aggregator::Any, &opinions, &[]))
+            (&settings.any_of.0[..], aggregate::any(&opinions), None)
         }
     };
     let ruling = policy::rule(context, assessments, standing, confidence, settings);
@@ -334,6 +395,7 @@ fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Stand
         strength: ruling.strength,
         next: ruling.next.filter(|_| action.demands_mfa()),
         interactive: context.flow.is_interactive(),
-        reasons: reasons::explain(context, assessments, counted, &ruling),
+        reasons: reasons::explain(context, assessments, counted, evidence.as_ref(), &ruling),
+        evidence,
     }
 }

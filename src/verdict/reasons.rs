@@ -1,11 +1,13 @@
 //! The verdict in plain words.
 
+use super::evidence::{self, Cause, Contribution, Evidence};
 use super::policy::{NoEmail, Ruling};
 use super::{Action, DecidedBy};
 use crate::context::LoginContext;
 use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Assessments, Code, Details, Leg, Signal};
 use crate::units::Confidence;
+use arrayvec::ArrayVec;
 use std::borrow::Cow;
 
 /// Why, with the stable code that a program can act on.
@@ -22,17 +24,13 @@ pub(super) fn explain(
     context: &LoginContext<'_>,
     assessments: &Assessments,
     counted: &[Signal],
+    evidence: Option<&Evidence>,
     ruling: &Ruling,
 ) -> Vec<Reason> {
-    let mut doubts: Vec<&Assessment> = ORDER
-        .into_iter()
-        .map(|signal| (signal, assessments.of(signal)))
-        .filter(|(signal, assessment)| is_doubt(assessment) && (assessment.hard || counted.contains(signal)))
-        .map(|(_, assessment)| assessment)
-        .collect();
-    doubts.sort_by_key(|assessment| (!assessment.hard, assessment.confidence != Confidence::Low));
-    let mut reasons: Vec<Reason> =
-        doubts.into_iter().map(|assessment| of_signal(assessment, context, assessments.travel.as_ref())).collect();
+    let mut reasons = doubts(context, assessments, counted);
+    if let Some(evidence) = evidence {
+        weighed(context, assessments, evidence, &mut reasons);
+    }
     if reasons.is_empty() || assessments.untrusted_ip.code == Code::OnAllowList {
         reasons.push(in_favour(context, assessments));
     }
@@ -40,8 +38,93 @@ pub(super) fn explain(
         let text = "this client is not trusted with `location` and `edge`; they were ignored";
         reasons.push(Reason { code: "edge_not_trusted", text: text.into() });
     }
+    if let Some(cause) = evidence.and_then(|evidence| evidence.decisive) {
+        let text = format!("without {} confidence would not have been low", noun(cause));
+        reasons.push(Reason { code: "decisive", text: text.into() });
+    }
     reasons.extend(of_policy(ruling));
     reasons
+}
+
+/// What is counted and in doubt, and hard evidence in any case.
+fn doubts(context: &LoginContext<'_>, assessments: &Assessments, counted: &[Signal]) -> Vec<Reason> {
+    let is_told = |signal: Signal, assessment: &Assessment| {
+        is_doubt(assessment) && (counted.contains(&signal) || evidence::is_hard(assessment))
+    };
+    let mut doubts: Vec<&Assessment> = ORDER
+        .into_iter()
+        .map(|signal| (signal, assessments.of(signal)))
+        .filter(|(signal, assessment)| is_told(*signal, assessment))
+        .map(|(_, assessment)| assessment)
+        .collect();
+    doubts.sort_by_key(|assessment| (!assessment.hard, assessment.confidence != Confidence::Low));
+    doubts.into_iter().map(|assessment| of_signal(assessment, context, assessments.travel.as_ref())).collect()
+}
+
+/// What weighed against the login, most first; what a signal says, in its words, and once.
+fn weighed(context: &LoginContext<'_>, assessments: &Assessments, evidence: &Evidence, reasons: &mut Vec<Reason>) {
+    let against = evidence.contributions.iter().filter(|contribution| contribution.log_odds > 0.0);
+    let mut against: ArrayVec<&Contribution, { evidence::CONTRIBUTIONS_MAX }> = against.collect();
+    against.sort_by(|a, b| b.log_odds.total_cmp(&a.log_odds));
+    for contribution in against {
+        let reason = of_cause(contribution.cause, context, assessments);
+        if !reasons.iter().any(|told| told.code == reason.code) {
+            reasons.push(reason);
+        }
+    }
+}
+
+fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
+    let signal = |assessment: &Assessment| of_signal(assessment, context, assessments.travel.as_ref());
+    let fixed = |text: &'static str| Reason { code: cause.as_str(), text: text.into() };
+    match cause {
+        Cause::DeviceNew | Cause::DeviceAndBrowserNew | Cause::BrowserNew => signal(&assessments.new_device),
+        Cause::CountryNew => signal(&assessments.new_country),
+        Cause::TravelSubstantial => signal(&assessments.impossible_travel),
+        Cause::LongInactivity => signal(&assessments.inactivity),
+        Cause::Listed | Cause::Automated | Cause::HighVelocity => signal(&assessments.untrusted_ip),
+        Cause::Anonymizer | Cause::Hosting if assessments.untrusted_ip.code == Code::FoundOnDenyList => {
+            signal(&assessments.untrusted_ip)
+        }
+        Cause::Hosting => fixed("the address belongs to a data centre"),
+        Cause::Anonymizer => fixed("the address belongs to an anonymiser"),
+        Cause::NetworkNew => fixed("the user has not logged in from this network"),
+        Cause::SystemNew => fixed("the user has not logged in through this provider"),
+        Cause::DeviceHabitKept => fixed("the user has kept one device for weeks, and it is not this one"),
+        Cause::NotAvailable => Reason {
+            code: Code::AssessmentNotAvailable.as_str(),
+            text: "a check could not be made, so it counts as a doubt".into(),
+        },
+        // These speak for the user, unless an operator turned their weight round.
+        Cause::Prior => fixed("every login is in doubt by this much"),
+        Cause::DeviceKnown | Cause::DeviceKnownElsewhere => fixed("the device is known"),
+        Cause::DeviceHabitLost => fixed("none of the user's devices ever came back"),
+        Cause::NetworkKnown => fixed("the network is known"),
+    }
+}
+
+/// As in "without …".
+fn noun(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Prior => "the prior",
+        Cause::DeviceKnown | Cause::DeviceKnownElsewhere => "the known device",
+        Cause::DeviceNew => "the new device",
+        Cause::DeviceAndBrowserNew => "the new device and browser",
+        Cause::BrowserNew => "the new browser",
+        Cause::DeviceHabitKept | Cause::DeviceHabitLost => "the user's habit of devices",
+        Cause::NetworkKnown => "the known network",
+        Cause::NetworkNew => "the new network",
+        Cause::SystemNew => "the new provider",
+        Cause::CountryNew => "the new country",
+        Cause::TravelSubstantial => "the fast trip",
+        Cause::Anonymizer => "the anonymiser",
+        Cause::Hosting => "the data centre",
+        Cause::Listed => "the hit on a list",
+        Cause::Automated => "the edge's word on a bot",
+        Cause::HighVelocity => "the failures of its provider",
+        Cause::LongInactivity => "the long absence",
+        Cause::NotAvailable => "the check that could not be made",
+    }
 }
 
 /// What matters most to a reader first.
@@ -125,7 +208,7 @@ fn partial_match(details: &Details) -> &'static str {
 fn of_address(assessment: &Assessment, context: &LoginContext<'_>) -> String {
     let ip = context.address.text;
     match &assessment.details {
-        Details::Listed { matches, source, category } => {
+        Details::Listed { matches, source, category, .. } => {
             format!("{ip} is in {matches} on list {source} ({})", category.as_str())
         }
         Details::Allowed { matches } => format!("{ip} is in {matches} on the allow list"),

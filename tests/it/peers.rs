@@ -1,11 +1,12 @@
 //! Fifteen defects that other engines have or had, one test each, so that this one does not get them.
 
+use crate::support::overall;
 use crate::support::{
     ApiClient, Askance, CHROME, Request, Settings, assert_problem, import, json_of, plain_login, risky_login, run,
     score, time_from_now, with,
 };
 use askance::units::Confidence;
-use askance::verdict::aggregate::{Aggregator, Opinion, overall};
+use askance::verdict::aggregate::{Aggregator, Opinion};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,9 +1,10 @@
 //! The presets reproduce what the engines that they stand for publish.
 
+use crate::support::overall;
 use crate::support::{Askance, Settings, import, score, time_from_now, with};
 use askance::config::Config;
 use askance::units::Confidence::{self, High, Low, Medium};
-use askance::verdict::aggregate::{Opinion, overall};
+use askance::verdict::aggregate::Opinion;
 use serde_json::{Value, json};
 
 fn spot(latitude: f64, longitude: f64, country: &str) -> Value {

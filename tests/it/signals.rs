@@ -110,7 +110,7 @@ pub(crate) fn worst_case_demands_mfa() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("abuse.netset");
     std::fs::write(&path, "198.51.100.0/24\n").unwrap();
-    for aggregator in [None, Some("strict"), Some("auth0_mean"), Some("any")] {
+    for aggregator in [None, Some("evidence"), Some("strict"), Some("auth0_mean"), Some("any")] {
         let settings = Settings::new().abuse_list(&path);
         let settings = match aggregator {
             Some(name) => settings.set("verdict.aggregator", name),

@@ -6,6 +6,7 @@ use crate::pipeline::{Presented, Scored};
 use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Details, Leg, Signal};
 use crate::units::{Confidence, CountryCode};
+use crate::verdict::evidence::Evidence;
 use std::borrow::Cow;
 
 /// A usual answer has some 1,100 bytes.
@@ -25,11 +26,12 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     json.plain(verdict.would_be.as_str());
     json.raw(r#"","decided_by":""#);
     json.plain(verdict.decided_by.as_str());
-    // No aggregator of today gives a score.
-    json.raw(match verdict.interactive {
-        true => r#"","score":null,"interactive":true"#,
-        false => r#"","score":null,"interactive":false"#,
-    });
+    json.raw(r#"","score":"#);
+    match &verdict.evidence {
+        Some(evidence) => json.thousandths(evidence.score),
+        None => json.raw("null"),
+    }
+    json.raw(if verdict.interactive { r#","interactive":true"# } else { r#","interactive":false"# });
     risk_assessment(&mut json, scored);
     evidence(&mut json, scored);
     reasons(&mut json, scored);
@@ -105,7 +107,7 @@ fn details(json: &mut Json, details: &Details, ip: &str) {
             });
         }
         Details::CopiedDevice => json.raw(r#"","details":{"device":"copied""#),
-        Details::Listed { matches, source, category } => {
+        Details::Listed { matches, source, category, .. } => {
             listed(json, ip, &matches.to_string(), source);
             json.raw(r#","category":""#);
             json.plain(category.as_str());
@@ -186,7 +188,28 @@ fn evidence(json: &mut Json, scored: &Scored<'_>) {
     if let Some(evidence) = &scored.assessments.travel {
         travel(json, evidence);
     }
+    if let Some(evidence) = &scored.verdict.evidence {
+        contributions(json, evidence);
+    }
     json.raw("}");
+}
+
+fn contributions(json: &mut Json, evidence: &Evidence) {
+    let mut opening = r#","contributions":{""#;
+    for contribution in &evidence.contributions {
+        json.raw(opening);
+        json.plain(contribution.cause.as_str());
+        json.raw("\":");
+        json.thousandths(contribution.log_odds);
+        opening = ",\"";
+    }
+    // Where every weight is zero, there is none.
+    json.raw(if opening == ",\"" { "}" } else { r#","contributions":{}"# });
+    if let Some(cause) = evidence.decisive {
+        json.raw(r#","decisive":""#);
+        json.plain(cause.as_str());
+        json.raw("\"");
+    }
 }
 
 fn travel(json: &mut Json, travel: &Travel) {

@@ -1,8 +1,9 @@
 //! Runs cases of shape `aggregate` against the library's pure function.
 
 use super::model::AggregateCase;
+use crate::support::overall;
 use askance::units::Confidence;
-use askance::verdict::aggregate::{Opinion, overall};
+use askance::verdict::aggregate::Opinion;
 
 pub(crate) fn run(case: &AggregateCase) -> Result<(), String> {
     let opinions = ["NewDevice", "ImpossibleTravel", "UntrustedIP"].map(|name| Opinion {

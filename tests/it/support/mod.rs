@@ -13,6 +13,8 @@ pub(crate) use client::{Client, Connection, Request, Response};
 pub(crate) use process::{Askance, Finished, run};
 pub(crate) use settings::{ApiClient, Settings};
 
+use askance::units::Confidence;
+use askance::verdict::aggregate::{self, Aggregator, Opinion};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at a condition that nothing reports.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The overall confidence by an aggregator that reads nothing else.
+pub(crate) fn overall(aggregator: Aggregator, counted: &[Opinion], others: &[Opinion]) -> Confidence {
+    match aggregator {
+        Aggregator::Evidence => panic!("evidence weighs facts, not confidences"),
+        Aggregator::Strict => aggregate::strict(counted, others),
+        Aggregator::Auth0Mean => aggregate::auth0_mean(counted),
+        Aggregator::Any => aggregate::any(counted),
+    }
+}
 
 /// Asks until `attempt` gives a value; fails, naming `what`, when [`PATIENCE`] runs out.
 pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {

@@ -1,0 +1,317 @@
+//! Aggregator `evidence`: what speaks for and against the login, in log-odds, added up.
+//!
+//! Each cause counts once: of a group, which is one question, the strongest answer that holds gives the contribution. Groups are
+//! the device, the network, the trip, the repute of the address, and the time away. What a caller cannot tell contributes
+//! nothing, so that nothing sent makes an answer more lenient than the truth.
+//!
+//! Pure. The weights are settings (`verdict.weights`); each default says where it comes from.
+
+use super::Standing;
+use crate::context::LoginContext;
+use crate::context::ip_lists::{Category, ListFinding};
+use crate::context::network::NetworkKind;
+use crate::history::DeviceHabit;
+use crate::signals::{Assessment, Assessments, Code, Details, Leg, Signal};
+use crate::units::Confidence;
+use arrayvec::ArrayVec;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Log-odds, of either sign: +0.7 doubles the odds that this is not the user, -0.7 halves them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LogOdds(f64);
+
+impl LogOdds {
+    /// Beyond e^20 nothing is left to weigh.
+    const MAX: f64 = 20.0;
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for LogOdds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if (-Self::MAX..=Self::MAX).contains(&value) {
+            return Ok(Self(value));
+        }
+        let max = Self::MAX;
+        Err(serde::de::Error::custom(format_args!("{value} is out of range, allowed is -{max}..={max}")))
+    }
+}
+
+macro_rules! causes {
+    ($($(#[$doc:meta])* $cause:ident $name:ident = $default:literal;)*) => {
+        /// Something that speaks for or against a login.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cause {
+            $($(#[$doc])* $cause,)*
+        }
+
+        impl Cause {
+            /// Every cause.
+            pub const ALL: &'static [Self] = &[$(Self::$cause),*];
+
+            /// The name that stands in answers and in the configuration.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$cause => stringify!($name),)*
+                }
+            }
+        }
+
+        /// What each cause contributes.
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Weights {
+            $($(#[$doc])* pub $name: LogOdds,)*
+        }
+
+        impl Default for Weights {
+            fn default() -> Self {
+                Self { $($name: LogOdds($default),)* }
+            }
+        }
+
+        impl Weights {
+            /// Of one cause.
+            #[must_use]
+            pub fn of(&self, cause: Cause) -> f64 {
+                match cause {
+                    $(Cause::$cause => self.$name.get(),)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// How rare an intruder with the right password is: one login in a thousand. An assumption, which moves scores and
+    /// thresholds alike.
+    Prior prior = -7.0;
+    /// The device is known. Four logins in five carry a known device, an intruder's one in twenty, with a stolen one.
+    DeviceKnown device_known = -2.5;
+    /// The same where country and autonomous system are both new: a stolen cookie looks so, hence nearly nothing.
+    DeviceKnownElsewhere device_known_elsewhere = -0.3;
+    /// The browser on a known device is another one than any of the user's.
+    BrowserNew browser_new = 1.0;
+    /// The device is not known, or none was told; a browser like this one is.
+    DeviceNew device_new = 1.5;
+    /// Neither is known.
+    DeviceAndBrowserNew device_and_browser_new = 3.0;
+    /// A device that is not known, of a user who has kept one for long.
+    DeviceHabitKept device_habit_kept = 0.6;
+    /// The same of a user whose devices never came back: a browser that clears its cookies.
+    DeviceHabitLost device_habit_lost = -1.0;
+    /// The network (/24 or /48) is known. Of takeovers one in twelve came from an address that the user had used, of the
+    /// users' own logins nearly every second (Wiefling et al., data set of 2022).
+    NetworkKnown network_known = -1.2;
+    /// The network is new; its autonomous system is known, or no database tells it.
+    NetworkNew network_new = 0.3;
+    /// The autonomous system is new, the country is not: known to 68 % of users' logins against 14 % of takeovers (same
+    /// source), less since a determined intruder picks one of the country.
+    SystemNew system_new = 1.3;
+    /// The country is new: 25 % of users' logins, first ones included, against 82 % of takeovers (same source).
+    CountryNew country_new = 3.0;
+    /// Faster than roads, slower than a jet: where the country is not new.
+    TravelSubstantial travel_substantial = 1.0;
+    /// A VPN, a proxy or Tor.
+    Anonymizer anonymizer = 2.0;
+    /// A data centre.
+    Hosting hosting = 2.0;
+    /// On a list that is not hard by itself. 2 % of users' logins are, 5 % to 80 % of intruders'.
+    Listed listed = 2.0;
+    /// A bot, by the edge's word.
+    Automated automated = 3.0;
+    /// The autonomous system fails far more often than it uses to.
+    HighVelocity high_velocity = 1.5;
+    /// The user was away for long.
+    LongInactivity long_inactivity = 0.5;
+    /// A check could not be made, and is set to count as low then.
+    NotAvailable not_available = 3.0;
+}
+
+/// From here on confidence is medium: five times the odds of a login of which nothing is known.
+pub(super) const MEDIUM: LogOdds = LogOdds(-5.4);
+/// From here on it is low: a device that is not known, from a system that is new.
+pub(super) const LOW: LogOdds = LogOdds(-4.5);
+
+/// One cause and what it contributed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contribution {
+    /// Why.
+    pub cause: Cause,
+    /// How much.
+    pub log_odds: f64,
+}
+
+/// At most so many contribute: the prior, a check that failed, two of the device, and one each of network, trip, repute and
+/// time away.
+pub(super) const CONTRIBUTIONS_MAX: usize = 8;
+
+/// All that was weighed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// In the order of the groups.
+    pub contributions: ArrayVec<Contribution, CONTRIBUTIONS_MAX>,
+    /// Their sum.
+    pub score: f64,
+    /// Whether something stands by itself, whatever the sum.
+    pub is_hard: bool,
+    /// Where the sum alone made confidence low: the contribution without which it would not have been, the greatest of
+    /// those.
+    pub decisive: Option<Cause>,
+}
+
+/// The thresholds, in log-odds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Thresholds {
+    pub(super) medium: f64,
+    pub(super) low: f64,
+}
+
+/// Weighs a login; gives the confidence, too.
+pub(super) fn weigh(
+    context: &LoginContext<'_>,
+    assessments: &Assessments,
+    standing: Standing,
+    weights: &Weights,
+    thresholds: Thresholds,
+) -> (Confidence, Evidence) {
+    let mut scale = Scale { weights, contributions: ArrayVec::new() };
+    scale.add(Some(Cause::Prior));
+    let asked = [Signal::NewDevice, Signal::ImpossibleTravel, Signal::UntrustedIp];
+    scale.add(asked.into_iter().find_map(|signal| not_available(assessments.of(signal))));
+    let is_vouched_for = matches!(context.address.lists, ListFinding::Allowed { by_network: true, .. });
+    let network = network(assessments, standing).filter(|_| !is_vouched_for);
+    let device = device(&assessments.new_device, network, standing);
+    device.into_iter().for_each(|cause| scale.add(cause));
+    scale.add(network);
+    // A flight explains both a new country and its speed.
+    let travels_fast = assessments.impossible_travel.code == Code::SubstantialTravel;
+    let counts = travels_fast && !is_vouched_for && network != Some(Cause::CountryNew);
+    scale.add(counts.then_some(Cause::TravelSubstantial));
+    scale.add(scale.strongest(repute(context, assessments)));
+    scale.add((assessments.inactivity.code == Code::LongInactivity).then_some(Cause::LongInactivity));
+    let contributions = scale.contributions;
+    let score = contributions.iter().map(|contribution| contribution.log_odds).sum();
+    let is_hard = Signal::ALL.into_iter().any(|signal| is_hard(assessments.of(signal)));
+    let confidence = match score {
+        _ if is_hard => Confidence::Low,
+        score if score >= thresholds.low => Confidence::Low,
+        score if score >= thresholds.medium => Confidence::Medium,
+        _ => Confidence::High,
+    };
+    let decisive =
+        if confidence == Confidence::Low && !is_hard { decisive(&contributions, score - thresholds.low) } else { None };
+    (confidence, Evidence { contributions, score, is_hard, decisive })
+}
+
+/// Collects contributions.
+struct Scale<'a> {
+    weights: &'a Weights,
+    contributions: ArrayVec<Contribution, CONTRIBUTIONS_MAX>,
+}
+
+impl Scale<'_> {
+    /// A weight of zero switches a cause off.
+    fn add(&mut self, cause: Option<Cause>) {
+        let weighed = cause.map(|cause| Contribution { cause, log_odds: self.weights.of(cause) });
+        if let Some(contribution) = weighed.filter(|contribution| contribution.log_odds != 0.0) {
+            // There is room for one of each group.
+            let _full = self.contributions.try_push(contribution);
+        }
+    }
+
+    /// Of several answers to one question, the one that weighs most; the first of equals.
+    fn strongest(&self, causes: impl Iterator<Item = Cause>) -> Option<Cause> {
+        causes.reduce(|a, b| if self.weights.of(b) > self.weights.of(a) { b } else { a })
+    }
+}
+
+/// What an operator set to count as nothing on failure is neutral.
+fn not_available(assessment: &Assessment) -> Option<Cause> {
+    let counts = assessment.code == Code::AssessmentNotAvailable && assessment.confidence == Confidence::Low;
+    counts.then_some(Cause::NotAvailable)
+}
+
+/// The device, and what is to be added to it.
+fn device(new_device: &Assessment, network: Option<Cause>, standing: Standing) -> [Option<Cause>; 2] {
+    let habit = match standing.habit {
+        Some(DeviceHabit::Keeps) => Some(Cause::DeviceHabitKept),
+        Some(DeviceHabit::Loses) => Some(Cause::DeviceHabitLost),
+        None => None,
+    };
+    match (&new_device.details, new_device.code) {
+        (Details::Legs { device: Leg::Known, useragent }, _) => {
+            let elsewhere = network == Some(Cause::CountryNew);
+            let known = if elsewhere { Cause::DeviceKnownElsewhere } else { Cause::DeviceKnown };
+            [Some(known), (*useragent == Leg::Unknown).then_some(Cause::BrowserNew)]
+        }
+        (Details::Legs { device: Leg::Unknown, useragent: Leg::Known }, _) => [Some(Cause::DeviceNew), habit],
+        (Details::Legs { device: Leg::Unknown, useragent: Leg::Unknown }, _) => {
+            [Some(Cause::DeviceAndBrowserNew), habit]
+        }
+        // Nobody knows what the user's devices were, or which this is.
+        (_, Code::UnknownDevice | Code::NoDeviceHistory) if new_device.confidence == Confidence::Low => {
+            [Some(Cause::DeviceAndBrowserNew), None]
+        }
+        _ => [None, None],
+    }
+}
+
+/// From the narrowest that is known to the widest that is new.
+fn network(assessments: &Assessments, standing: Standing) -> Option<Cause> {
+    let novelty = standing.network?;
+    Some(if novelty.knows_network {
+        Cause::NetworkKnown
+    } else if novelty.is_new_asn != Some(false) && assessments.new_country.code == Code::NewCountry {
+        Cause::CountryNew
+    } else if novelty.is_new_asn == Some(true) {
+        Cause::SystemNew
+    } else {
+        Cause::NetworkNew
+    })
+}
+
+/// What is said against the address. A category that the operator made neutral says nothing.
+fn repute(context: &LoginContext<'_>, assessments: &Assessments) -> impl Iterator<Item = Cause> {
+    let assessment = &assessments.untrusted_ip;
+    let is_doubt = matches!(assessment.confidence, Confidence::Low | Confidence::Medium);
+    let judged = match (assessment.code, &assessment.details) {
+        (Code::FoundOnDenyList, Details::Listed { category, .. }) if is_doubt => Some(match category {
+            Category::Anonymizer => Cause::Anonymizer,
+            Category::Datacenter => Cause::Hosting,
+            Category::Abuse | Category::Reputation | Category::Unroutable => Cause::Listed,
+        }),
+        (Code::HighVelocity, _) => Some(Cause::HighVelocity),
+        (Code::Automated, _) => Some(Cause::Automated),
+        _ => None,
+    };
+    // What the network is used for is known of more addresses than are judged by it.
+    let is_hosting = assessment.code == Code::NotFoundOnDenyList && context.address.kinds.has(NetworkKind::Hosting);
+    judged.into_iter().chain(is_hosting.then_some(Cause::Hosting))
+}
+
+/// A list is hard here only where it says so itself: one that hits a login in fifty would ask honest users all day.
+pub(super) fn is_hard(assessment: &Assessment) -> bool {
+    match assessment.details {
+        Details::Listed { hard, .. } => hard && assessment.confidence == Confidence::Low,
+        Details::None
+        | Details::CopiedDevice
+        | Details::Legs { .. }
+        | Details::Allowed { .. }
+        | Details::Velocity { .. }
+        | Details::Automated { .. }
+        | Details::Stale { .. }
+        | Details::Phone(_) => assessment.hard,
+    }
+}
+
+fn decisive(contributions: &[Contribution], surplus: f64) -> Option<Cause> {
+    let enough = contributions.iter().filter(|contribution| contribution.log_odds > surplus);
+    enough.max_by(|a, b| a.log_odds.total_cmp(&b.log_odds)).map(|contribution| contribution.cause)
+}
