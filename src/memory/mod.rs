@@ -4,6 +4,7 @@
 //! decided outside and handed in.
 
 pub mod decisions;
+pub mod record;
 mod users;
 pub mod volatile;
 

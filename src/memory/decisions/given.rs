@@ -71,6 +71,16 @@ impl Name {
     pub fn user(&self) -> &str {
         &self.text[self.tenant_bytes.into()..]
     }
+
+    /// As it is kept: the text, and how many bytes of it are the tenant.
+    pub(in crate::memory) fn as_parts(&self) -> (&str, u16) {
+        (&self.text, self.tenant_bytes)
+    }
+
+    /// From how it was kept; `None` where the tenant does not end between two characters of the text.
+    pub(in crate::memory) fn from_parts(text: &str, tenant_bytes: u16) -> Option<Self> {
+        text.is_char_boundary(tenant_bytes.into()).then(|| Self { text: text.into(), tenant_bytes })
+    }
 }
 
 impl Given {

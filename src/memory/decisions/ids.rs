@@ -24,6 +24,12 @@ impl DecisionId {
         Timestamp::from_unix_ms(ms).unwrap_or(Timestamp::from_unix_s(u32::MAX))
     }
 
+    /// As a key on a disk: sorts by time, as the id does.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     /// The hyphenated form.
     pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
         Uuid::from_u128(self.0).hyphenated().encode_lower(buffer)
