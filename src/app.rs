@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError, Source};
 use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::{IpLists, ListError};
 use crate::device_token::TokenKeys;
-use crate::keyed_hash::HashKey;
+use crate::keyed_hash::{HashKey, Secrets, Unlocked};
 use crate::memory::decisions::IdSource;
 use crate::memory::volatile::Volatile;
 use crate::pipeline::{Loaded, Pipeline};
@@ -16,7 +16,7 @@ use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
 use data::{Reloader, Watched};
-pub use keys::private_text;
+pub use keys::{Unnamed, private_text, secrets, tokens};
 use metrics::Counter;
 use std::error::Error;
 use std::fmt;
@@ -109,10 +109,11 @@ impl App {
         // What is read soonest comes first: databases take a second.
         let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
         let memory = Volatile::new(&config.memory);
-        let key = HashKey::random().map_err(AppError::Random)?;
+        let secrets = keys::secrets(&config, Unnamed::Fleeting)?;
+        let key = unlocked(&config, &secrets, None)?.key;
         let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);
         let mut files = data::list_files(&config);
-        let loaded = load(&config, clock)?;
+        let loaded = Loaded { tokens: keys::tokens(&config, Unnamed::Fleeting)?, ..load(&config, clock)? };
         files.extend(data::database_files(&loaded.geoip));
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
@@ -161,6 +162,15 @@ pub fn certificates(
     loaded.map(Some).map_err(|error| wrong(config, error.key(), &error))
 }
 
+/// The keys of a store that kept `kept`; of a new one, that of nothing.
+///
+/// # Errors
+///
+/// The store was made with another key; the error names the setting.
+pub fn unlocked(config: &Config, secrets: &Secrets, kept: Option<&[u8]>) -> Result<Unlocked, ConfigError> {
+    secrets.unlock(kept).map_err(|error| wrong(config, "privacy.pseudonymise_key_file", &error))
+}
+
 /// Loads what the configuration names.
 ///
 /// # Errors
@@ -171,7 +181,8 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     let untrusted_ip = &config.signals.untrusted_ip;
     let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
-    let tokens = keys::read(config)?.map_or_else(|| keys::random(config), Ok)?;
+    keys::check(config)?;
+    let tokens = keys::tokens(config, Unnamed::Fleeting)?;
     Ok(loaded(config, tokens, geoip, lists))
 }
 
@@ -188,7 +199,7 @@ fn load_over(config: &Config, clock: Clock, running: &Loaded) -> Result<Reloaded
     let opened = running.geoip.reopen(&config.geoip);
     let (geoip, databases_refused) = opened.map_err(|error| wrong(config, &error.key(), &error))?;
     let (lists, lists_refused) = lists_over(config, clock, running);
-    let tokens = keys::read(config)?.unwrap_or_else(|| running.tokens.clone());
+    let tokens = keys::named_tokens(config)?.unwrap_or_else(|| running.tokens.clone());
     Ok(Reloaded { loaded: loaded(config, tokens, geoip, lists), databases_refused, lists_refused })
 }
 

@@ -4,7 +4,7 @@
 //! and whatever is unknown, mistyped or out of range is an error that names its key.
 
 use crate::context::geoip;
-use crate::{device_token, memory, server, signals, telemetry, verdict};
+use crate::{device_token, memory, privacy, server, signals, telemetry, verdict};
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -30,6 +30,8 @@ pub struct Config {
     pub verdict: verdict::Settings,
     /// What is remembered.
     pub memory: memory::Settings,
+    /// What may be known of people, and for how long.
+    pub privacy: privacy::Settings,
     /// The log.
     pub telemetry: telemetry::Settings,
     /// The file it was read from, for errors that show only later.

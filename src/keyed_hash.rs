@@ -4,13 +4,23 @@
 //! SipHash with 128 bits of output: 1-3, as in Rust's own maps, for tags that nobody outside ever sees; 2-4 for what leaves the
 //! house as an id. **Source:** Aumasson, Bernstein, "SipHash: a fast short-input PRF", 2012.
 
+mod secrets;
+
+pub use secrets::{SecretError, Secrets, TagKey, Unlocked};
+
 use siphasher::sip128::{Hasher128, SipHasher13, SipHasher24};
 use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
 
-/// Whose history: tenant and user id under the deployment's key. Two users share one with a chance of 2^-128 a pair.
+/// Who a user is to this store for as long as it lives: tenant and user id under its tag key. Tags are bound to it, and it is kept
+/// nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Anchor(u128);
+
+/// Whose history: the user's anchor under the deployment's key, which can be replaced. Two users share one with a chance of 2^-128
+/// a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserKey(pub u128);
 
@@ -100,10 +110,15 @@ impl SourceKey {
     }
 }
 
-/// The secret of a deployment. Cloning copies 32 bytes; it is never printed.
+/// The secrets of a store. Cloning copies some 80 bytes; it is never printed.
 #[derive(Clone)]
 pub struct HashKey {
+    /// Of anchors and tags: the tag key of the store.
     bytes: [u8; 16],
+    /// Of users: follows from the pseudonymisation key.
+    users: [u8; 16],
+    /// The same from the one before, while that is replaced.
+    replaced: Option<[u8; 16]>,
     /// Most deployments have no other tenant.
     default_tenant: TenantKey,
 }
@@ -130,24 +145,46 @@ impl HashKey {
     /// A key that is given, for tests and benches that must repeat.
     #[must_use]
     pub fn fixed(bytes: [u8; 16]) -> Self {
+        Self::new(bytes, bytes.map(|byte| !byte), None)
+    }
+
+    fn new(bytes: [u8; 16], users: [u8; 16], replaced: Option<[u8; 16]>) -> Self {
         let default_tenant = TenantKey::new(&bytes, DEFAULT_TENANT);
-        Self { bytes, default_tenant }
+        Self { bytes, users, replaced, default_tenant }
     }
 
     /// The key of a user's history.
     #[must_use]
     pub fn user(&self, tenant: &str, user_id: &str) -> UserKey {
+        self.user_of(self.anchor(tenant, user_id))
+    }
+
+    /// The same, of somebody whose anchor is known.
+    #[must_use]
+    pub fn user_of(&self, anchor: Anchor) -> UserKey {
+        user_of(&self.users, anchor)
+    }
+
+    /// The key that the history had before the pseudonymisation key was replaced; `None` unless it is being replaced.
+    #[must_use]
+    pub fn replaced_user_of(&self, anchor: Anchor) -> Option<UserKey> {
+        self.replaced.as_ref().map(|users| user_of(users, anchor))
+    }
+
+    /// What a user's tags are bound to.
+    #[must_use]
+    pub fn anchor(&self, tenant: &str, user_id: &str) -> Anchor {
         let mut hasher = self.hasher(b'u');
         // The length keeps ("ab", "c") apart from ("a", "bc").
         hasher.write_usize(tenant.len());
         hasher.write(tenant.as_bytes());
         hasher.write(user_id.as_bytes());
-        UserKey(hasher.finish128().as_u128())
+        Anchor(hasher.finish128().as_u128())
     }
 
     /// The tag of a device id, bound to its user: equal ids of two users do not link them.
     #[must_use]
-    pub fn device(&self, user: UserKey, device_id: &str) -> DeviceTag {
+    pub fn device(&self, user: Anchor, device_id: &str) -> DeviceTag {
         let mut hasher = self.hasher(b'd');
         hasher.write_u128(user.0);
         hasher.write(device_id.as_bytes());
@@ -156,7 +193,7 @@ impl HashKey {
 
     /// The tag of a device that has a token of ours.
     #[must_use]
-    pub fn token_device(&self, user: UserKey, device: u64) -> DeviceTag {
+    pub fn token_device(&self, user: Anchor, device: u64) -> DeviceTag {
         let mut hasher = self.hasher(b't');
         hasher.write_u128(user.0);
         hasher.write_u64(device);
@@ -165,7 +202,7 @@ impl HashKey {
 
     /// The tag of an address's network, /24 or /48, bound to the user.
     #[must_use]
-    pub fn network(&self, user: UserKey, address: IpAddr) -> NetworkTag {
+    pub fn network(&self, user: Anchor, address: IpAddr) -> NetworkTag {
         let mut hasher = self.hasher(b'n');
         hasher.write_u128(user.0);
         match address {
@@ -211,6 +248,11 @@ impl HashKey {
     fn hasher(&self, kind: u8) -> SipHasher13 {
         hasher(&self.bytes, kind)
     }
+}
+
+/// Under a key of its own, so that no kind is needed: 16 bytes are hashed in half the time of 17.
+fn user_of(users: &[u8; 16], anchor: Anchor) -> UserKey {
+    UserKey(SipHasher13::new_with_key(users).hash(&anchor.0.to_le_bytes()).as_u128())
 }
 
 fn hasher(key: &[u8; 16], kind: u8) -> SipHasher13 {
@@ -265,18 +307,18 @@ mod tests {
     #[test]
     fn tags_depend_on_key_kind_user_and_length() {
         let key = HashKey::fixed([7; 16]);
-        let alice = key.user("default", "alice");
-        assert_eq!(alice, key.user("default", "alice"));
-        assert_ne!(alice, HashKey::fixed([8; 16]).user("default", "alice"));
+        assert_eq!(key.user("default", "alice"), key.user("default", "alice"));
+        assert_ne!(key.user("default", "alice"), HashKey::fixed([8; 16]).user("default", "alice"));
         assert_ne!(key.user("ab", "c"), key.user("a", "bc"));
-        let bob = key.user("default", "bob");
+        let (alice, bob) = (key.anchor("default", "alice"), key.anchor("default", "bob"));
+        assert_ne!(alice.0, key.user_of(alice).0);
         assert_ne!(key.device(alice, "d1"), key.device(bob, "d1"));
     }
 
     #[test]
     fn a_network_is_24_or_48_bits() {
         let key = HashKey::fixed([7; 16]);
-        let user = key.user("default", "alice");
+        let user = key.anchor("default", "alice");
         let tag = |text: &str| text.parse().map(|ip| key.network(user, ip)).ok();
         assert_eq!(tag("89.160.20.7"), tag("89.160.20.240"));
         assert_ne!(tag("89.160.20.7"), tag("89.160.21.7"));

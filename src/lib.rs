@@ -26,11 +26,12 @@
 //! use askance::verdict::Action;
 //!
 //! let key = HashKey::fixed([0; 16]);
-//! let user = key.user("default", "alice");
+//! let anchor = key.anchor("default", "alice");
 //! let context = LoginContext {
-//!     user,
+//!     anchor,
+//!     user: key.user_of(anchor),
 //!     time: Timestamp::parse("2026-11-21T10:00:00Z").ok_or("no time")?,
-//!     device: Some(key.device(user, "an id that nobody can guess")),
+//!     device: Some(key.device(anchor, "an id that nobody can guess")),
 //!     token: None,
 //!     agent: None,
 //!     // An address that is none is hard evidence.
@@ -67,6 +68,7 @@ pub mod clock;
 pub mod device_token;
 pub mod geodesy;
 pub mod keyed_hash;
+pub mod privacy;
 pub mod units;
 
 pub mod event;

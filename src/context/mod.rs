@@ -18,7 +18,7 @@ use crate::context::network::NetworkKinds;
 use crate::context::phone::Phone;
 use crate::device_token::TokenUse;
 use crate::event::{FactorSet, FirstFactor, Flow};
-use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, Sources, UserKey};
+use crate::keyed_hash::{AddressTag, Anchor, DeviceTag, NetworkTag, Sources, UserKey};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Finding;
 use std::net::IpAddr;
@@ -27,6 +27,8 @@ use std::sync::Arc;
 /// All that is known of one login when it is judged, but the user's history.
 #[derive(Debug)]
 pub struct LoginContext<'a> {
+    /// Who the user is; their tags are bound to it.
+    pub anchor: Anchor,
     /// The user's key in memory.
     pub user: UserKey,
     /// When the login happened; every duration of a judgement ends here.

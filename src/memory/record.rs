@@ -14,6 +14,7 @@ mod fields;
 mod numbers;
 
 use super::decisions::{Decision, DecisionId};
+use crate::keyed_hash::Secrets;
 use fields::{Field, Reader};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::fmt;
@@ -62,6 +63,14 @@ impl RecordCipher {
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
         Self { key: derived(secret), replaced: None }
+    }
+
+    /// Seals under the deployment's secret, and opens what was sealed under the one that it replaces.
+    #[must_use]
+    pub fn of(secrets: &Secrets) -> Self {
+        let (current, replaced) = secrets.of_records();
+        let cipher = Self::new(&current);
+        replaced.iter().fold(cipher, Self::replacing)
     }
 
     /// The same, and opens what was sealed under the secret that was in use before.

@@ -23,9 +23,9 @@ impl<M> Pipeline<M> {
         token: Option<DeviceToken>,
         now: Timestamp,
     ) -> LoginContext<'a> {
-        let user = self.key.user(&event.tenant, &event.user.id);
+        let anchor = self.key.anchor(&event.tenant, &event.user.id);
         let ip = event.ip.ip();
-        let network = ip.map(|ip| self.key.network(user, ip));
+        let network = ip.map(|ip| self.key.network(anchor, ip));
         let found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
         let (asn, as_organization) = system(event, &found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
@@ -36,10 +36,11 @@ impl<M> Pipeline<M> {
         let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
         let origin = network.map(|network| origin(network, agent));
         LoginContext {
-            user,
+            anchor,
+            user: self.key.user_of(anchor),
             time: event.time,
-            device: event.device_id.as_deref().map(|id| self.key.device(user, id)),
-            token: token.map(|token| token_use(self.key.token_device(user, token.device), token, origin)),
+            device: event.device_id.as_deref().map(|id| self.key.device(anchor, id)),
+            token: token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin)),
             agent,
             address: Address {
                 text: ClientIp::text(&event.ip),
@@ -77,7 +78,7 @@ impl<M> Pipeline<M> {
     /// How a new device is learnt: not at all where the caller names devices itself and may never send the token back.
     pub(super) fn token_use(&self, context: &LoginContext<'_>, fresh: DeviceToken) -> Option<TokenUse> {
         let origin = context.address.network.map(|network| origin(network, context.agent));
-        context.device.is_none().then(|| token_use(self.key.token_device(context.user, fresh.device), fresh, origin))
+        context.device.is_none().then(|| token_use(self.key.token_device(context.anchor, fresh.device), fresh, origin))
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(0, "clock", &[]),
     module(0, "bounded", &[]),
     module(0, "keyed_hash", &[]),
+    // Its settings are bounded.
+    module(0, "privacy", &["bounded"]),
     // A token is used by a device and from a network, as memory names them.
     module(0, "device_token", &["keyed_hash"]),
     // An event has a time, and coordinates.

@@ -1,0 +1,75 @@
+//! What is remembered of people may be no more than it must be.
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The tunables of privacy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Files with the secret from which all keys of memory follow: the one in use, and behind it the one that it replaces.
+    /// Without any, one is made beside the store.
+    pub pseudonymise_key_file: KeyFiles,
+}
+
+/// A secret in use, and the one that it replaces.
+const FILES_MAX: usize = 2;
+
+/// Files of one secret each, the newest first, written as a path or as a list of paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyFiles(Vec<PathBuf>);
+
+impl KeyFiles {
+    /// The files, the newest first.
+    #[must_use]
+    pub fn as_slice(&self) -> &[PathBuf] {
+        &self.0
+    }
+}
+
+impl Serialize for KeyFiles {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            more => more.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyFiles {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = KeyFiles;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or a list of paths")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<KeyFiles, E> {
+                files(vec![path.into()])
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<KeyFiles, A::Error> {
+                let mut all = Vec::new();
+                while let Some(path) = entries.next_element::<PathBuf>()? {
+                    all.push(path);
+                }
+                files(all)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+fn files<E: Error>(all: Vec<PathBuf>) -> Result<KeyFiles, E> {
+    if all.len() > FILES_MAX {
+        return Err(E::custom(format_args!("{} files, allowed is 0..={FILES_MAX}", all.len())));
+    }
+    if all.iter().any(|path| path.as_os_str().is_empty()) {
+        return Err(E::custom("a path is empty"));
+    }
+    Ok(KeyFiles(all))
+}
