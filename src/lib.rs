@@ -89,6 +89,7 @@ pub mod server;
 
 pub mod app;
 pub mod config;
+pub mod replay;
 
 pub mod cli;
 

@@ -169,13 +169,12 @@ impl<M: Memory> Pipeline<M> {
         Ok(Scored { id, context, assessments, verdict, presented, cookie })
     }
 
-    /// Takes the outcome of a decision, and learns what it teaches.
+    /// Takes the outcome of a decision at `now`, and learns what it teaches.
     ///
     /// # Errors
     ///
     /// See [`SettleError`]; nothing was learnt then.
-    pub async fn settle(&self, id: DecisionId, report: Report) -> Result<(), SettleError> {
-        let now = self.clock.now();
+    pub async fn settle(&self, id: DecisionId, report: Report, now: Timestamp) -> Result<(), SettleError> {
         let settled = self.memory.settle(id, now, report).await;
         if let Ok(Settlement::Counted(visit)) = &settled {
             self.count_outcome(*visit, report, now);
@@ -183,13 +182,13 @@ impl<M: Memory> Pipeline<M> {
         self.settlement(settled)
     }
 
-    /// Takes what somebody says of a decision afterwards, and learns from it.
+    /// Takes what somebody says of a decision afterwards, at `now`, and learns from it.
     ///
     /// # Errors
     ///
     /// See [`SettleError`]; nothing was learnt then.
-    pub async fn label(&self, id: DecisionId, feedback: Feedback) -> Result<(), SettleError> {
-        let labelled = self.memory.label(id, self.clock.now(), feedback).await;
+    pub async fn label(&self, id: DecisionId, feedback: Feedback, now: Timestamp) -> Result<(), SettleError> {
+        let labelled = self.memory.label(id, now, feedback).await;
         self.settlement(labelled)
     }
 

@@ -1,21 +1,19 @@
 //! `askance import FILE`: past logins to a running service, in pieces that are sent over several connections, so that a run that
 //! stopped goes on where it was.
 
-mod chunks;
 mod progress;
 mod upload;
 
+use super::bar::Bar;
+use super::chunks::{Chunks, Input};
 use super::target::TargetArguments;
-use crate::clock::{Clock, Started};
+use crate::clock::Clock;
 use crate::config::Source;
-use chunks::{Chunks, Input};
 use clap::ValueHint;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use progress::{Progress, StateFile, Summary};
 use std::error::Error;
-use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is sent, and where.
@@ -39,9 +37,6 @@ pub(super) struct ImportArguments {
     #[arg(long)]
     json: bool,
 }
-
-/// A faster import shows no bar.
-const BAR_AFTER: Duration = Duration::from_secs(1);
 
 /// Sends the file and prints what became of its lines. It is an error if any was rejected.
 pub(super) fn run(source: &Source, arguments: &ImportArguments) -> Result<(), Box<dyn Error>> {
@@ -100,30 +95,4 @@ fn report(summary: &Summary, json: bool) -> Result<(), Box<dyn Error>> {
         0 => Ok(()),
         rejected => Err(format!("{rejected} of {} logins were rejected", summary.read).into()),
     }
-}
-
-/// How far the file is read; on a terminal only, and only when it takes a while.
-struct Bar {
-    bar: ProgressBar,
-    started: Started,
-}
-
-impl Bar {
-    fn new() -> Self {
-        let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go");
-        // The template is a constant; the style without it does as well.
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_style(style);
-        Self { bar, started: Clock.start() }
-    }
-
-    fn show_if_slow(&self) {
-        if self.bar.is_hidden() && self.started.elapsed() > BAR_AFTER {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-    }
-}
-
-fn open(path: &Path) -> Result<File, String> {
-    File::open(path).map_err(|error| format!("{}: {error}", path.display()))
 }

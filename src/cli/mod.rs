@@ -1,11 +1,14 @@
 //! The command line.
 
+mod bar;
 mod check_config;
+mod chunks;
 mod client;
 mod client_key;
 mod demo;
 mod geo;
 mod import;
+mod replay;
 mod serve;
 mod target;
 mod users;
@@ -57,6 +60,10 @@ enum Command {
     ///
     /// Sending a login twice changes nothing. The exit code is 0 only if every line was taken.
     Import(import::ImportArguments),
+    /// Run past logins through a configuration, offline, with each event's own time as the clock
+    ///
+    /// Nothing is sent anywhere. With --against, tells whom another configuration would ask, and why.
+    Replay(replay::ReplayArguments),
     /// Tell or erase what a running service holds about a user
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -79,6 +86,7 @@ pub fn run() -> u8 {
         Command::ClientKey { name } => client_key::run(&name),
         Command::Geo { ip, json } => geo::run(&source, &ip, json),
         Command::Import(arguments) => import::run(&source, &arguments),
+        Command::Replay(arguments) => replay::run(&source, &arguments),
         Command::Users(command) => users::run(&source, &command),
         Command::Demo { exit } => demo::run(exit),
     };

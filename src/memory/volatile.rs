@@ -27,6 +27,12 @@ impl Volatile {
         }
     }
 
+    /// Drops a decision that waits, so that it teaches nothing, not even that it was left: for replays, whose attackers are
+    /// known to be none of the user's.
+    pub fn discard(&self, id: DecisionId) {
+        self.decisions.discard(id);
+    }
+
     /// Other requests of this core are served between two pieces.
     async fn walk(&self, visitor: &mut (impl Visitor + Send)) {
         let mut walk = Walk::default();

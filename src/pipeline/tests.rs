@@ -165,7 +165,7 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
         assert_eq!((assessment.code, assessment.confidence), (Code::AssessmentNotAvailable, Confidence::Low));
     }
     let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
-    assert!(matches!(now(pipeline.settle(scored.id, report)), Err(SettleError::Memory(_))));
+    assert!(matches!(now(pipeline.settle(scored.id, report, pipeline.clock.now())), Err(SettleError::Memory(_))));
     assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 3"), "visit, keep and settle");
 
     pipeline.memory().broken.store(false, Ordering::Relaxed);
@@ -204,14 +204,14 @@ fn logins_under_way_do_not_bring_an_erased_user_back() {
     let mut arriving = waiting.iter();
     let mut taken = 0;
     while erase.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-        let settled = arriving.by_ref().take(3).map(|id| now(pipeline.settle(*id, success)));
+        let settled = arriving.by_ref().take(3).map(|id| now(pipeline.settle(*id, success, time)));
         taken += settled.filter(Result::is_ok).count();
     }
     assert!(taken > 0, "some came before their piece");
     let key = pipeline.key.user("default", "alice");
     assert!(pipeline.memory().visit(key, |history| (history.is_none(), None)).is_ok_and(|unknown| unknown));
     for id in waiting {
-        assert!(matches!(now(pipeline.settle(id, success)), Err(SettleError::NotFound)));
+        assert!(matches!(now(pipeline.settle(id, success, time)), Err(SettleError::NotFound)));
     }
 }
 

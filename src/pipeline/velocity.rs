@@ -7,9 +7,9 @@ use crate::memory::decisions::{LoginResult, Report};
 use crate::velocity::{Failed, Visit};
 
 impl<M> Pipeline<M> {
-    /// Counts a login that failed elsewhere. It says something of where it came from, and nothing of the user: whoever fails in
+    /// Counts a login that failed elsewhere, at `now`. It says something of where it came from, and nothing of the user: whoever fails in
     /// the name of somebody else does not lock that user out.
-    pub fn fail(&self, failure: &FailureEvent<'_>) {
+    pub fn fail(&self, failure: &FailureEvent<'_>, now: Timestamp) {
         let loaded = self.loaded.load();
         let asn = loaded.geoip.look_up(failure.ip).asn;
         let failed = Failed {
@@ -17,7 +17,7 @@ impl<M> Pipeline<M> {
             is_unknown: failure.kind == FailureKind::UnknownUser,
             sources: self.key.sources(&failure.tenant, failure.ip, asn),
         };
-        self.velocity.failed(&failed, self.clock.now(), &loaded.signals.untrusted_ip.velocity);
+        self.velocity.failed(&failed, now, &loaded.signals.untrusted_ip.velocity);
         self.meters.failed(failure.kind);
     }
 

@@ -14,6 +14,7 @@ mod error;
 pub mod fuzzing;
 mod limits;
 mod listen;
+pub mod logged;
 mod run;
 pub mod tls;
 mod uri;

@@ -1,6 +1,7 @@
 //! The commands that end by themselves.
 
 mod import;
+mod replay;
 mod users;
 
 use crate::support::client::Endpoint;

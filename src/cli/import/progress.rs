@@ -1,6 +1,6 @@
 //! How far an import came, and the file that keeps it between two runs.
 
-use super::chunks::Identity;
+use super::super::chunks::Identity;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;

@@ -1,6 +1,6 @@
 //! Sends the pieces: several at a time, each until the service has it.
 
-use super::chunks::{Chunk, Chunks};
+use super::super::chunks::{Chunk, Chunks};
 use super::progress::{Done, Summary};
 use crate::cli::client::Client;
 use crate::cli::target::Target;

@@ -111,6 +111,11 @@ impl Decisions {
         Ok(shard.settled(id).map_or(Settlement::Unknown, |settled| settled.again(report)))
     }
 
+    /// Drops a decision that waits, as if it had never been given: nothing is learnt of it, now or later.
+    pub(in crate::memory) fn discard(&self, id: DecisionId) {
+        self.shard(id).pending.decisions.remove(&id);
+    }
+
     /// Takes a label, said of a decision that waits or was settled.
     pub(in crate::memory) fn label<E>(
         &self,

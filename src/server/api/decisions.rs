@@ -38,7 +38,8 @@ impl<M: Memory> Service<M> {
         let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
         let factor = outcome.factor.map(|factor| factor.0);
         let report = Report { client: caller.tag(), result: outcome.result.0, factor };
-        self.pipeline.settle(id, report).await.map(|()| no_content()).map_err(|error| settle_failure(&error))
+        let settled = self.pipeline.settle(id, report, self.clock.now()).await;
+        settled.map(|()| no_content()).map_err(|error| settle_failure(&error))
     }
 
     /// An operator is who has the scope `admin`.
@@ -57,7 +58,8 @@ impl<M: Memory> Service<M> {
         let Object(feedback): Object<FeedbackBody> = wire::parse(&body)?;
         let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
         let feedback = Feedback { client: caller.tag(), by_operator, label: feedback.label.0 };
-        self.pipeline.label(id, feedback).await.map(|()| no_content()).map_err(|error| settle_failure(&error))
+        let labelled = self.pipeline.label(id, feedback, self.clock.now()).await;
+        labelled.map(|()| no_content()).map_err(|error| settle_failure(&error))
     }
 }
 

@@ -21,7 +21,7 @@ impl<M: Memory> Service<M> {
         let body = self.json_body(headers, body).await?;
         let Object(failure): Object<FailureBody<'_>> = wire::parse(&body)?;
         caller.may_act_for(failure.tenant())?;
-        self.pipeline.fail(&failure.into_event()?);
+        self.pipeline.fail(&failure.into_event()?, self.clock.now());
         Ok(no_content())
     }
 }

@@ -171,6 +171,21 @@ impl<'a> LoginBody<'a> {
         Ok((result, self.mfa_passed.unwrap_or(false)))
     }
 
+    /// For a line of a log: how the first factor ended. What a replay decides anew is not known here.
+    pub(in crate::server) fn of_a_log(&self) -> Result<LoginResult, Failure> {
+        if self.time.is_none() {
+            return Err(Failure::invalid("time", "missing field `time`"));
+        }
+        if self.mfa_passed.is_some() {
+            return Err(Failure::invalid("mfa_passed", "unknown field `mfa_passed`"));
+        }
+        match self.result {
+            None => Ok(LoginResult::Success),
+            Some(Word(LoginResult::Abandoned)) => Err(Failure::invalid("result", "must be `success` or `failure`")),
+            Some(Word(result)) => Ok(result),
+        }
+    }
+
     /// The login, valid from here on.
     pub(in crate::server) fn into_event(self, reception: Reception) -> Result<LoginEvent<'a>, Failure> {
         if self.flow.0 == Flow::ClientCredentials {

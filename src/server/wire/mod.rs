@@ -6,6 +6,7 @@ pub(super) mod export;
 pub(super) mod failures;
 pub(super) mod import;
 mod json;
+pub(super) mod logged;
 pub(super) mod login;
 pub(super) mod outcome;
 pub(super) mod users;

@@ -59,6 +59,8 @@ pub(crate) const MODULES: &[Module] = &[
     // 6: wiring.
     module(6, "config", &[]),
     module(6, "app", &["config"]),
+    // Builds a pipeline as the service does, and sits beside it.
+    module(6, "replay", &["app", "config"]),
     // 7: the terminal.
     module(7, "cli", &[]),
 ];

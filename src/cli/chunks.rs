@@ -1,11 +1,11 @@
 //! The input, cut into pieces of whole lines.
 
-use super::open;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -67,6 +67,10 @@ impl Identity {
         file.take(HEAD_BYTES).read_to_end(&mut head).map_err(refused)?;
         Ok(Self { bytes: metadata.len(), head_blake3: blake3::hash(&head).to_hex().to_string() })
     }
+}
+
+fn open(path: &Path) -> Result<File, String> {
+    File::open(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Whole lines, the last one of the input without its line feed if it has none.

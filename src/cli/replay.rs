@@ -1,0 +1,130 @@
+//! `askance replay`: past logins through a configuration, offline; and through another one beside it, to see whom that would
+//! ask.
+
+mod lines;
+mod output;
+mod side;
+mod summary;
+
+use super::bar::Bar;
+use super::chunks::{Chunks, Input};
+use crate::app::AppError;
+use crate::clock::Clock;
+use crate::config::Source;
+use crate::replay::Replay;
+use crate::server::logged::Logged;
+use clap::ValueHint;
+use lines::Lines;
+use output::{DecisionLine, Output};
+use side::Side;
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread::Scope;
+use summary::Read;
+
+/// What is replayed, and what is wanted of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReplayArguments {
+    /// Logins sorted by time, one JSON object a line; gzip by the ending .gz; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    events: PathBuf,
+    /// Where the decisions go, one JSON object a line; gzip by the ending .gz; - is standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays, and says what came of it on standard error. Lines that are skipped are no error, but are named.
+pub(super) fn run(source: &Source, arguments: &ReplayArguments) -> Result<(), Box<dyn Error>> {
+    [Some(&arguments.events), arguments.out.as_ref()].into_iter().flatten().try_for_each(|path| refuse_zstd(path))?;
+    let started = Clock.start();
+    let side = side(source)?;
+    let bar = Bar::new();
+    let input = Input::open(&arguments.events, &bar.bar)?;
+    let output = arguments.out.as_deref().map(Output::create).transpose()?;
+    let mut run = Run { side, read: Read::default(), decisions: Vec::new(), writes: output.is_some() };
+    let replayed = std::thread::scope(|scope| run.all(scope, Chunks::new(input, 0), output, &bar));
+    bar.bar.finish_and_clear();
+    replayed?;
+    let Run { side, read, .. } = run;
+    let text = if arguments.json { side.summary.json(&read)? } else { side.summary.text(&read, started.elapsed()) };
+    writeln!(std::io::stderr(), "{text}")?;
+    Ok(())
+}
+
+fn side(source: &Source) -> Result<Side, AppError> {
+    Ok(Side::new(Replay::new(source.read()?)?))
+}
+
+/// One run under way.
+struct Run {
+    side: Side,
+    read: Read,
+    decisions: Vec<u8>,
+    writes: bool,
+}
+
+impl Run {
+    /// Reading and writing have threads of their own; the events are judged here, one after the other, since what comes
+    /// before teaches what comes after.
+    fn all<'s>(
+        &mut self,
+        scope: &'s Scope<'s, '_>,
+        chunks: Chunks,
+        output: Option<Output>,
+        bar: &Bar,
+    ) -> Result<(), Box<dyn Error>> {
+        let chunks = lines::read_ahead(scope, chunks);
+        let mut writer = output.map(|output| output.write_behind(scope));
+        let mut lines = Lines::default();
+        for chunk in chunks {
+            let chunk = chunk?;
+            for (number, line) in lines::of(&chunk) {
+                self.read.lines += 1;
+                match lines.read(number, line) {
+                    Ok(logged) => self.event(number, &logged)?,
+                    Err(skipped) => self.read.skip(skipped),
+                }
+            }
+            if let Some(writer) = &mut writer
+                && !writer.write(std::mem::take(&mut self.decisions))
+            {
+                break;
+            }
+            bar.show_if_slow();
+        }
+        writer.map_or(Ok(()), output::Writer::finish)
+    }
+
+    fn event(&mut self, line: u64, logged: &Logged<'_>) -> Result<(), Box<dyn Error>> {
+        match logged {
+            Logged::Failure(failure, time) => {
+                self.read.failures += 1;
+                self.side.replay.failure(failure, *time);
+            }
+            Logged::Login(event, label) => {
+                self.read.login(event);
+                let scored = self.side.login(event, *label);
+                if self.writes {
+                    serde_json::to_writer(&mut self.decisions, &DecisionLine::new(line, event, &scored, *label))?;
+                    self.decisions.push(b'\n');
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Nothing here reads it, and to take it for text would report every line.
+fn refuse_zstd(path: &Path) -> Result<(), String> {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zst")) {
+        return Err(format!(
+            "{}: zstd is not supported; pipe through `zstd`, with - in place of the file",
+            path.display()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! `askance replay`: the service's own judgement, by the clock of the events.
+
+use crate::support::{Askance, CHROME, Finished, Settings, json_of, run, time_from_now, with};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
+/// On the list of the tests.
+const LISTED: &str = "203.0.113.9";
+
+/// A log, and a configuration beside it.
+struct Lab {
+    directory: TempDir,
+}
+
+impl Lab {
+    fn new(settings: &Settings) -> Self {
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("abuse.netset"), format!("{LISTED}\n")).unwrap();
+        settings.clone().abuse_list("abuse.netset".as_ref()).write_to(directory.path());
+        Self { directory }
+    }
+
+    fn run(&self, events: &str, arguments: &[&str]) -> Finished {
+        fs::write(self.directory.path().join("events.ndjson"), events).unwrap();
+        let all = [&["replay", "--config", "askance.toml"], arguments].concat();
+        run(self.directory.path(), &all, &[])
+    }
+
+    /// The decisions, and the summary.
+    fn replay(&self, events: &[Value]) -> (Vec<Value>, Value) {
+        let text: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let finished = self.run(&text, &["--events", "events.ndjson", "--out", "-", "--json"]);
+        assert_eq!(finished.code, Some(0), "{}", finished.output());
+        let decisions = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (decisions, serde_json::from_str(&finished.stderr).unwrap())
+    }
+}
+
+/// A login of alice at a minute of a day of 2001, changed as told.
+fn login(minute: u32, change: Value) -> Value {
+    let usual = json!({
+        "user": {"id": "alice", "enrolled_factors": ["totp"]}, "ip": "81.2.69.142", "user_agent": CHROME,
+        "device_id": "d1", "time": format!("2001-02-03T{:02}:{:02}:00Z", minute / 60, minute % 60),
+    });
+    with(usual, change)
+}
+
+fn of<'a>(decisions: &'a [Value], pointer: &str) -> Vec<&'a str> {
+    decisions.iter().map(|decision| decision.pointer(pointer).and_then(Value::as_str).unwrap_or("-")).collect()
+}
+
+#[test]
+fn a_replay_decides_as_the_service_did() {
+    let changes = [
+        json!({}),
+        json!({}),
+        json!({"user_agent": FIREFOX}),
+        json!({"device_id": "d2", "user_agent": FIREFOX}),
+        json!({"device_id": "d3", "ip": "133.11.0.1"}),
+        json!({"device_id": "d3", "ip": "133.11.0.1"}),
+        json!({"ip": "999.1.1.1"}),
+        json!({"ip": LISTED}),
+        json!({"user": {"enrolled_factors": null}, "device_id": "d9", "ip": LISTED}),
+        json!({"user": {"id": "bob", "created_at": "2001-01-01T00:00:00Z"}}),
+        json!({}),
+    ];
+    let now = time_from_now(0);
+    let logins: Vec<Value> = changes.into_iter().map(|change| with(login(0, json!({"time": now})), change)).collect();
+    let lab = Lab::new(&Settings::new());
+    let (decisions, _) = lab.replay(&logins);
+
+    let directory = TempDir::new().unwrap();
+    let list = directory.path().join("abuse.netset");
+    fs::write(&list, format!("{LISTED}\n")).unwrap();
+    let server = Askance::start_in(&Settings::new().abuse_list(&list), directory);
+    for (login, decision) in logins.iter().zip(&decisions) {
+        let answer = json_of(&server.main().score(login));
+        for member in ["action", "decided_by"] {
+            assert_eq!(decision[member], answer[member], "{member} of {login}");
+        }
+        assert_eq!(decision["confidence"], answer["risk_assessment"]["confidence"], "{login}");
+        for (name, code) in decision["codes"].as_object().unwrap() {
+            let assessments = &answer["risk_assessment"]["assessments"];
+            let of_service = assessments.get(name).or_else(|| answer["evidence"]["assessments"].get(name));
+            if let Some(of_service) = of_service {
+                assert_eq!(*code, of_service["code"], "{name} of {login}");
+            }
+        }
+        if answer["demand_mfa"] == true {
+            let factor = &answer["mfa"]["factors"][0];
+            let outcome = json!({"result": "success", "factor": factor});
+            let path = format!("/v1/decisions/{}/outcome", answer["decision_id"].as_str().unwrap());
+            assert_eq!(server.main().post(&path, &outcome).status, 204);
+        }
+    }
+    assert!(of(&decisions, "/action").contains(&"challenge"), "{decisions:?}");
+}
+
+#[test]
+fn lines_that_cannot_be_replayed_are_named_and_skipped() {
+    let lab = Lab::new(&Settings::new());
+    let lines = [
+        login(10, json!({})).to_string(),
+        String::new(),
+        "nope".to_owned(),
+        login(4, json!({})).to_string(),
+        login(5, json!({})).to_string(),
+        login(11, json!({"ipp": 1})).to_string(),
+        login(11, json!({"time": null})).to_string(),
+        login(11, json!({"flow": "client_credentials"})).to_string(),
+        login(11, json!({"label": "attack"})).to_string(),
+    ];
+    let finished = lab.run(&lines.join("\n"), &["--events", "events.ndjson", "--out", "-"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.output());
+    let written: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(written.iter().map(|decision| decision["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 5, 9]);
+    assert_eq!(of(&written, "/label"), ["legitimate", "legitimate", "attack"]);
+    assert_eq!(
+        written[0],
+        json!({
+            "line": 1, "time": "2001-02-03T00:10:00Z", "user": "alice", "action": "allow", "confidence": "high",
+            "score": null, "decided_by": "aggregator.strict", "label": "legitimate",
+            "codes": {
+                "NewDevice": "initial_login", "ImpossibleTravel": "initial_login",
+                "UntrustedIP": "not_found_on_deny_list", "PhoneNumber": "phone_number_not_provided",
+                "NewCountry": "initial_login", "Inactivity": "initial_login", "Reported": "not_reported",
+            },
+        })
+    );
+    for said in [
+        "line 3: request.malformed_json\n",
+        "line 4: event.out_of_order (time)\n",
+        "line 6: request.invalid (ipp)\n",
+        "line 7: request.invalid (time)\n",
+        "line 8: flow.no_end_user (flow)\n",
+        "3 logins, 0 failures, 5 skipped",
+    ] {
+        assert!(finished.stderr.contains(said), "{said}: {}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_log_may_be_packed_and_piped() {
+    let lab = Lab::new(&Settings::new());
+    let at = |name: &str| lab.directory.path().join(name);
+    let text = format!("{}\n{}\n", login(0, json!({})), login(9, json!({})));
+    let mut packer = GzEncoder::new(File::create(at("events.ndjson.gz")).unwrap(), Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap();
+    let plain = lab.run(&text, &["--events", "events.ndjson", "--out", "-"]);
+    let packed = lab.run(&text, &["--events", "events.ndjson.gz", "--out", "out.gz"]);
+    assert_eq!((packed.code, packed.stdout.as_str()), (Some(0), ""), "{}", packed.output());
+    let mut unpacked = String::new();
+    GzDecoder::new(File::open(at("out.gz")).unwrap()).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain.stdout);
+    assert_eq!(unpacked.lines().count(), 2);
+
+    let nothing = lab.run("", &["--events", "-", "--out", "-"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), ""), "{}", nothing.output());
+    for (arguments, message) in [
+        (["--events", "events.ndjson.zst", "--out", "-"], "zstd"),
+        (["--events", "events.ndjson", "--out", "out.zst"], "zstd"),
+        (["--events", "absent.ndjson", "--out", "-"], "absent.ndjson"),
+        (["--events", "events.ndjson", "--out", "absent/out"], "absent/out"),
+    ] {
+        let refused = lab.run(&text, &arguments);
+        assert_eq!(refused.code, Some(1), "{}", refused.output());
+        assert!(refused.stderr.contains(message), "{message}: {}", refused.stderr);
+    }
+    fs::write(at("askance.toml"), "verdict.agregator = 'any'").unwrap();
+    assert_eq!(lab.run(&text, &["--events", "events.ndjson"]).code, Some(2));
+}
+
+#[test]
+fn an_attack_teaches_only_if_it_is_let_through() {
+    let lab = Lab::new(&Settings::new());
+    let thief = |minute, ip: &str| {
+        login(minute, json!({"device_id": "d9", "user_agent": FIREFOX, "ip": ip, "label": "attack"}))
+    };
+    let (decisions, summary) = lab.replay(&[
+        login(0, json!({})),
+        thief(10, LISTED),
+        thief(20, LISTED),
+        thief(30, "81.2.69.142"),
+        thief(40, "81.2.69.142"),
+        // What the challenged one left is not held against the user either.
+        login(50, json!({"device_id": "d3"})),
+    ]);
+    assert_eq!(of(&decisions, "/action"), ["allow", "challenge", "challenge", "allow", "allow", "allow"]);
+    let codes = ["initial_login", "no_match", "no_match", "no_match", "match", "partial_match"];
+    assert_eq!(of(&decisions, "/codes/NewDevice"), codes);
+    assert_eq!(of(&decisions, "/codes/Reported")[5], "not_reported");
+    assert_eq!(summary["attacks"], json!({"logins": 4, "asked": 2}));
+    assert_eq!(summary["legitimate"]["all"], json!({"logins": 2, "asked": 0}));
+    assert_eq!(summary["legitimate"]["with_history"], json!({"logins": 1, "asked": 0}));
+    assert_eq!(summary["actions"], json!({"allow": 4, "challenge": 2, "verify_email": 0, "deny": 0}));
+}
+
+#[test]
+fn a_legitimate_login_that_is_challenged_completes_and_teaches() {
+    let lab = Lab::new(&Settings::new());
+    let listed = json!({"device_id": "d2", "user_agent": FIREFOX, "ip": LISTED});
+    let without_factor =
+        json!({"user": {"id": "bob", "enrolled_factors": null, "email": "b@example.org"}, "ip": LISTED});
+    let (decisions, _) = lab.replay(&[
+        login(0, json!({})),
+        login(10, listed.clone()),
+        login(20, listed),
+        login(30, without_factor.clone()),
+        login(40, without_factor),
+    ]);
+    assert_eq!(of(&decisions, "/action"), ["allow", "challenge", "challenge", "verify_email", "verify_email"]);
+    assert_eq!(of(&decisions, "/codes/NewDevice"), ["initial_login", "no_match", "match", "initial_login", "match"]);
+}
+
+#[test]
+fn failures_count_by_their_own_time_and_get_no_decision() {
+    let lab = Lab::new(&Settings::new());
+    let failure = |minute, user: u32| {
+        login(
+            minute,
+            json!({"user": {"id": format!("u{user}")}, "device_id": "d9", "ip": "198.51.100.7", "result": "failure"}),
+        )
+    };
+    let from_there = |minute| login(minute, json!({"device_id": "d9", "ip": "198.51.100.7", "label": "attack"}));
+    let mut events = vec![login(0, json!({}))];
+    events.extend((0..30).map(|user| failure(10, user)));
+    events.extend([from_there(11), from_there(1_400 + 38)]);
+    let (decisions, summary) = lab.replay(&events);
+    let codes = ["not_found_on_deny_list", "high_velocity", "not_found_on_deny_list"];
+    assert_eq!(of(&decisions, "/codes/UntrustedIP")[..2], codes[..2], "{decisions:?}");
+    assert_eq!(summary["read"]["failures"], 30);
+    assert_eq!(decisions.len(), 3);
+    // A day later, by the clock of the events.
+    let later = |event: Value| with(event, json!({"time": "2001-02-05T00:00:00Z"}));
+    events.pop();
+    events.push(later(from_there(0)));
+    assert_eq!(of(&lab.replay(&events).0, "/codes/UntrustedIP"), codes);
+}
+
+#[test]
+fn lists_count_as_fresh_whatever_their_age() {
+    let lab = Lab::new(&Settings::new());
+    let list = File::options().append(true).open(lab.directory.path().join("abuse.netset")).unwrap();
+    list.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap();
+    let (decisions, _) =
+        lab.replay(&[login(0, json!({"ip": LISTED})), login(0, json!({"ip": LISTED, "time": "2099-01-01T00:00:00Z"}))]);
+    assert_eq!(of(&decisions, "/codes/UntrustedIP"), ["found_on_deny_list"; 2]);
+}
+
+#[test]
+fn two_replays_of_one_log_say_the_same() {
+    let lab = Lab::new(&Settings::new());
+    let events: Vec<Value> = (0..600)
+        .map(|at| {
+            let (user, device) = (at * 7 % 31, at * at % 5);
+            let ip = if at % 11 == 0 { LISTED.to_owned() } else { format!("81.2.{}.{user}", at % 3) };
+            let user = format!("u{user}");
+            login(at, json!({"user": {"id": user}, "device_id": format!("d{device}"), "ip": ip}))
+        })
+        .collect();
+    assert_eq!(lab.replay(&events), lab.replay(&events));
+}
