@@ -61,6 +61,7 @@ numbered! {
         4 = PolicyNever,
         5 = FirstFactorPasskey,
         6 = FlowPassword,
+        7 = Aggregator(Aggregator::Evidence),
     }
     FirstFactor {
         0 = Pwd,
