@@ -1,5 +1,6 @@
 //! Builds every part from the configuration and owns it.
 
+mod aging;
 mod data;
 mod keys;
 
@@ -140,6 +141,7 @@ impl App {
         tracing::warn!("memory is volatile: a restart forgets every user");
         let Self { pipeline, server, meters, certificates, config, files } = self;
         let (source, started) = (source.cloned(), config.clone());
+        let _aging = aging::start(&pipeline)?;
         let hangup = Reloader { pipeline, meters, clock: Clock, certificates, source, started, config, files };
         let hangup = hangup.start()?;
         Ok(server.run(stop, || hangup.ask())?)
@@ -217,6 +219,7 @@ fn loaded(config: &Config, tokens: TokenKeys, geoip: GeoIp, lists: IpLists) -> L
         verdict: config.verdict.clone(),
         record: config.memory.record,
         pending_ttl_s: config.memory.pending_ttl_s,
+        retention_days: config.privacy.retention_days,
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod lesson;
 mod reports;
+mod retention;
 mod row;
 mod token;
 mod view;
 
 pub use lesson::{Lesson, Login, Proof};
 pub use reports::{Subject, Traces};
+pub use retention::Cutoffs;
 pub use row::RowError;
 pub use token::TokenStanding;
 pub use view::{Held, HeldDevice, HeldNetwork, HeldToken, Used};

@@ -20,6 +20,7 @@ use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
 use crate::memory::{Fetch, Memory, MemoryError, Record, Unvisited};
+use crate::privacy::RetentionDays;
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
 use crate::velocity::Velocity;
@@ -54,6 +55,8 @@ pub struct Loaded {
     pub record: Record,
     /// Seconds for which a decision waits.
     pub pending_ttl_s: Bounded<1, 86_400>,
+    /// Days for which what is not used any more is kept.
+    pub retention_days: RetentionDays,
     /// The keys of device cookies.
     pub tokens: TokenKeys,
     /// The GeoIP databases.
@@ -205,6 +208,11 @@ impl<M: Memory> Pipeline<M> {
         let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
         let lesson = Lesson::Completed(Login { proof, ..past });
         self.memory.visit(context.user, |_| ((), Some(lesson)))
+    }
+
+    /// Forgets what is older than it may be; called on a thread of its own.
+    pub fn age(&self) {
+        self.memory.age(self.clock.now(), &self.loaded.load().retention_days);
     }
 
     /// Replaces what configuration and files say; logins under way keep what they began with.

@@ -1,5 +1,6 @@
 //! What is remembered of people may be no more than it must be.
 
+use crate::bounded::Bounded;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -12,6 +13,33 @@ pub struct Settings {
     /// Files with the secret from which all keys of memory follow: the one in use, and behind it the one that it replaces.
     /// Without any, one is made beside the store.
     pub pseudonymise_key_file: KeyFiles,
+    /// Days for which what is not used any more is kept.
+    pub retention_days: RetentionDays,
+}
+
+/// Days for which what is not used any more is kept, by kind. **Source:** memory.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionDays {
+    /// Devices and browsers.
+    pub devices: Bounded<1, 3650>,
+    /// Places.
+    pub places: Bounded<1, 3650>,
+    /// Networks and countries.
+    pub networks: Bounded<1, 3650>,
+    /// Decisions.
+    pub decisions: Bounded<1, 3650>,
+}
+
+impl Default for RetentionDays {
+    fn default() -> Self {
+        Self {
+            devices: Bounded::of::<180>(),
+            places: Bounded::of::<90>(),
+            networks: Bounded::of::<180>(),
+            decisions: Bounded::of::<30>(),
+        }
+    }
 }
 
 /// A secret in use, and the one that it replaces.

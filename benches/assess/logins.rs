@@ -14,6 +14,7 @@ use askance::memory::decisions::IdSource;
 use askance::memory::volatile::Volatile;
 use askance::memory::{Record, Settings};
 use askance::pipeline::{Loaded, Pipeline};
+use askance::privacy::RetentionDays;
 use askance::telemetry::Meters;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ impl People {
             verdict: askance::verdict::Settings::default(),
             record: Record::OnAllow,
             pending_ttl_s: memory.pending_ttl_s,
+            retention_days: RetentionDays::default(),
             geoip,
             lists: lists.into(),
             tokens: TokenKeys::new(&[[3; 32]]).ok_or("a key")?,

@@ -198,7 +198,7 @@ impl Reloader {
     fn needs_restart(&self) -> bool {
         self.config.server != self.started.server
             || self.config.memory != self.started.memory
-            || self.config.privacy != self.started.privacy
+            || self.config.privacy.pseudonymise_key_file != self.started.privacy.pseudonymise_key_file
             || self.config.telemetry != self.started.telemetry
             || sources_max(&self.config) != sources_max(&self.started)
     }

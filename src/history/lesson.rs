@@ -1,6 +1,6 @@
 //! What can be learnt of a user, and how much a login proved.
 
-use super::UserHistory;
+use super::{Cutoffs, UserHistory};
 use crate::clock::Timestamp;
 use crate::context::Place;
 use crate::context::agent::Agent;
@@ -135,6 +135,8 @@ pub enum Lesson {
         /// Whether an operator says so, whose word also lifts a report.
         by_operator: bool,
     },
+    /// What was used before these times only is to be kept no longer.
+    Aged(Cutoffs),
 }
 
 impl Lesson {
@@ -143,7 +145,7 @@ impl Lesson {
     pub fn begins_a_history(self) -> bool {
         match self {
             Self::Completed(_) | Self::Fraud { .. } | Self::Legitimate { .. } => true,
-            Self::Unfinished(_) | Self::Presented(..) | Self::Copied(_) => false,
+            Self::Unfinished(_) | Self::Presented(..) | Self::Copied(_) | Self::Aged(_) => false,
         }
     }
 }
@@ -172,6 +174,7 @@ impl UserHistory {
                     self.clear_reports(login);
                 }
             }
+            Lesson::Aged(cutoffs) => self.age(cutoffs),
         }
     }
 }

@@ -16,8 +16,8 @@
 use super::reports::{MARKS_MAX, Mark, Subject};
 use super::token::{Accepted, GENERATION_MAX};
 use super::{
-    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, FIRST_STEP_S, KnownAgent, KnownCountry, KnownDevice,
-    KnownNetwork, NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
+    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, Cutoffs, DEVICES_MAX, FIRST_STEP_S, KnownAgent, KnownCountry,
+    KnownDevice, KnownNetwork, NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
 };
 use crate::context::{Grain, Place};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
@@ -143,8 +143,7 @@ impl UserHistory {
         self.factor_passed_s = reader.u32()?;
         self.unfinished_s = reader.u32()?;
         self.fraud_labelled_s = reader.u32()?;
-        let [a, b, c] = reader.take()?;
-        let counts = [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from);
+        let counts = counts(reader.take()?);
         let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
         if counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
             return Err(RowError);
@@ -192,6 +191,39 @@ impl UserHistory {
     pub fn last_login_of_row(row: &[u8]) -> u32 {
         row.get(1..5).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))
     }
+
+    /// Whether anything in this row is older than it may be. It reads one time an entry, so that all users can be looked through; a
+    /// row that is damaged is not.
+    #[must_use]
+    pub fn row_is_aged(row: &[u8], cutoffs: &Cutoffs) -> bool {
+        let Some((&[.., a, b, c], mut entries)) = row.split_first_chunk::<HEAD_BYTES>() else { return false };
+        let [devices, agents, networks, countries, places, marks] = counts([a, b, c]);
+        let second = |entry: &[u8], offset: usize| {
+            entry.get(offset..).and_then(<[u8]>::first_chunk).map_or(u32::MAX, |second| u32::from_le_bytes(*second))
+        };
+        let day = |entry: &[u8], offset: usize| {
+            let day =
+                entry.get(offset..).and_then(<[u8]>::first_chunk).map_or(u16::MAX, |day| u16::from_le_bytes(*day));
+            u32::from(day).saturating_mul(Usage::DAY_S)
+        };
+        let mut is_aged = |count: usize, bytes: usize, last_s: &dyn Fn(&[u8]) -> u32, cutoff_s: u32| {
+            let (these, rest) = entries.split_at_checked(count * bytes).unwrap_or_default();
+            entries = rest;
+            these.chunks_exact(bytes).any(|entry| last_s(entry) < cutoff_s)
+        };
+        let &Cutoffs { devices_s, networks_s, places_s, marks_s } = cutoffs;
+        is_aged(devices, DEVICE_BYTES, &|entry| second(entry, 8), devices_s)
+            || is_aged(agents, AGENT_BYTES, &|entry| second(entry, 6), devices_s)
+            || is_aged(networks, NETWORK_BYTES, &|entry| day(entry, 8), networks_s)
+            || is_aged(countries, COUNTRY_BYTES, &|entry| second(entry, 2), networks_s)
+            || is_aged(places, PLACE_BYTES, &|entry| second(entry, 0), places_s)
+            || is_aged(marks, MARK_BYTES, &|entry| second(entry, 9), marks_s)
+    }
+}
+
+/// Devices, agents, networks, countries, places and marks.
+fn counts([a, b, c]: [u8; 3]) -> [usize; 6] {
+    [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from)
 }
 
 /// Counts are bounded by constants that fit their bits.

@@ -2,6 +2,7 @@ use super::*;
 use crate::context::{Grain, Location};
 use crate::device_token::{Origin, TokenUse};
 use crate::keyed_hash::AddressTag;
+use crate::privacy::RetentionDays;
 use crate::units::Kilometres;
 use proptest::prelude::*;
 
@@ -449,6 +450,20 @@ proptest! {
     }
 
     #[test]
+    fn a_row_tells_whether_anything_of_it_is_too_old(
+        lessons in prop::collection::vec(any_lesson(), 0..60), days in 80..260_u32,
+    ) {
+        let mut history = UserHistory::default();
+        lessons.iter().for_each(|lesson| history.learn(lesson));
+        let mut row = Vec::new();
+        history.write_row(&mut row);
+        let before = history.clone();
+        let cutoffs = Cutoffs::new(Timestamp::from_unix_s(NOW_S + days * 86_400), &RetentionDays::default());
+        history.learn(&Lesson::Aged(cutoffs));
+        prop_assert_eq!(UserHistory::row_is_aged(&row, &cutoffs), history != before);
+    }
+
+    #[test]
     fn order_does_not_matter_and_telling_twice_changes_nothing(
         logins in prop::collection::vec(usual_login(), 1..20), turn in 0..20_usize,
     ) {
@@ -463,6 +478,8 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _read = UserHistory::read_row(&bytes);
+        let cutoffs = Cutoffs::new(Timestamp::from_unix_s(u32::MAX), &RetentionDays::default());
+        let _told = UserHistory::row_is_aged(&bytes, &cutoffs);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::bounded::Bounded;
 use crate::clock::Timestamp;
 use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
+use crate::privacy::RetentionDays;
 use decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,6 +139,9 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// Forgets what has expired and what is over the bounds, and learns that demands were left unmet; called once a
     /// second, off the path of logins.
     fn sweep(&self, now: Timestamp);
+
+    /// Forgets what is older than it may be. It goes through all that is remembered, and is called on a thread of its own.
+    fn age(&self, now: Timestamp, days: &RetentionDays);
 
     /// Users remembered, and decisions that wait.
     fn counts(&self) -> Counts;

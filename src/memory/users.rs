@@ -2,6 +2,8 @@
 //!
 //! Guards of the map stay in this file.
 
+mod aging;
+
 use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
 use dashmap::DashMap;

@@ -7,8 +7,9 @@ use super::decisions::{
 use super::users::Users;
 use super::{Counts, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::Timestamp;
-use crate::history::{Lesson, UserHistory};
+use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
+use crate::privacy::RetentionDays;
 
 /// Histories and decisions, in this process only.
 #[derive(Debug)]
@@ -103,6 +104,11 @@ impl Memory for Volatile {
             let _damaged = self.users.learn(user, lesson);
         });
         self.users.sweep();
+    }
+
+    fn age(&self, now: Timestamp, days: &RetentionDays) {
+        self.users.age(&Cutoffs::new(now, days));
+        self.decisions.age(now, days);
     }
 
     fn counts(&self) -> Counts {

@@ -86,6 +86,10 @@ impl Memory for Faulty {
         self.memory.sweep(now);
     }
 
+    fn age(&self, now: Timestamp, days: &RetentionDays) {
+        self.memory.age(now, days);
+    }
+
     fn counts(&self) -> Counts {
         self.memory.counts()
     }
@@ -98,6 +102,7 @@ fn loaded() -> Option<Loaded> {
         verdict: verdict::Settings::default(),
         record: settings.record,
         pending_ttl_s: settings.pending_ttl_s,
+        retention_days: RetentionDays::default(),
         tokens: TokenKeys::new(&[[3; 32]])?,
         geoip: GeoIp::open(&geoip::Settings { city: "data/test-city.mmdb".into(), ..Default::default() }).ok()?,
         lists: Arc::new(IpLists::default()),

@@ -108,6 +108,20 @@ impl Visitor for Listing<'_> {
     }
 }
 
+/// Takes away what was decided before this time.
+#[derive(Debug)]
+pub(super) struct Aged(pub(super) Timestamp);
+
+impl Visitor for Aged {
+    fn wants(&self, id: DecisionId) -> bool {
+        id.time() < self.0
+    }
+
+    fn visit(&mut self, _: DecisionId, _: Held<'_>) -> bool {
+        false
+    }
+}
+
 /// Takes all decisions of a user away.
 #[derive(Debug)]
 pub(in crate::memory) struct Eraser(pub(in crate::memory) UserKey);

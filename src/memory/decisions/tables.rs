@@ -1,10 +1,12 @@
 //! Where decisions are kept in memory, bounded.
 
+use super::listing::Aged;
 use super::walk::{Held, Visitor, Walk};
 use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
-use crate::clock::Timestamp;
+use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Lesson;
 use crate::keyed_hash::UserKey;
+use crate::privacy::RetentionDays;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -153,6 +155,15 @@ impl Decisions {
     /// Forgets what decisions of this user, that are gone, would have taught.
     pub(in crate::memory) fn unlearn(&self, user: UserKey) {
         self.shards.iter().for_each(|shard| lock(shard).pending.overdue.retain(|(of, _)| *of != user));
+    }
+
+    /// Forgets decisions that are older than they may be, a piece at a time.
+    pub(in crate::memory) fn age(&self, now: Timestamp, days: &RetentionDays) {
+        let since_ms = now.unix_ms() - i64::from(days.decisions.get()) * DAY_MS;
+        if let Some(since) = Timestamp::from_unix_ms(since_ms) {
+            let mut walk = Walk::default();
+            while self.step(&mut walk, &mut Aged(since)) {}
+        }
     }
 
     pub(in crate::memory) fn pending(&self) -> usize {

@@ -1,6 +1,8 @@
 use super::tables::{Ring, SHARDS};
 use super::*;
+use crate::clock::DAY_MS;
 use crate::keyed_hash::{DeviceTag, HashKey, UserKey};
+use crate::privacy::RetentionDays;
 use crate::signals::{Code, Signal};
 use crate::units::Confidence;
 use crate::verdict::aggregate::Aggregator;
@@ -235,6 +237,29 @@ fn a_decision_left_to_expire_is_kept_for_a_label_and_takes_no_outcome() {
     }
     let feedback = Feedback { client: ClientTag(1), by_operator: false, label: Label::Fraud };
     assert_eq!(decisions.label(id, at(902), feedback, |_, _| Ok::<(), Infallible>(())), Ok(Settlement::Taken));
+}
+
+#[test]
+fn decisions_go_when_their_days_are_over() {
+    let (ids, decisions) = (ids(), Decisions::new(100, 100));
+    let ms_later = |ms| Timestamp::from_unix_ms(at(0).unix_ms() + ms).unwrap_or(at(0));
+    let made: Vec<DecisionId> = (0..3).map(|ms| ids.decision(ms_later(ms))).collect();
+    decisions.keep(made[0], boxed(), true);
+    for (id, is_known) in [(made[0], false), (made[1], true), (made[2], false)] {
+        decisions.keep(id, settled(given(1)), is_known);
+    }
+    let label = |id, now| {
+        let feedback = Feedback { client: ClientTag(1), by_operator: false, label: Label::Fraud };
+        decisions.label(id, now, feedback, |_, _| Ok::<(), Infallible>(())).unwrap_or(Settlement::Unknown)
+    };
+    let days = RetentionDays::default();
+    for (later_ms, expected) in [(0, [true; 3]), (1, [false, true, true]), (2, [false, false, true]), (3, [false; 3])] {
+        let now = ms_later(30 * DAY_MS + later_ms);
+        decisions.age(now, &days);
+        let kept: Vec<bool> = made.iter().map(|id| label(*id, now) == Settlement::Taken).collect();
+        assert_eq!(kept, expected, "30 days and {later_ms} ms");
+    }
+    assert_eq!(decisions.pending(), 0);
 }
 
 #[test]
