@@ -1,63 +1,163 @@
 //! `POST /v1/score`: the request; and a line of `POST /v1/import`, which has two members more.
 
 use super::super::error::Failure;
-use super::{AnyText, Attributes, Groups, Object, ShortText, Text, Whole, Word};
+use super::members::{Into, Members, names, text, text_or_null};
+use super::{Attributes, Groups, Object, Text, Whole, Word};
 use crate::clock::Timestamp;
 use crate::event::{ClientHints, ClientIp, Edge, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use crate::memory::decisions::LoginResult;
 use crate::units::{Coordinates, CountryCode, Kilometres};
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-/// The body. Members that are not known are refused, so that a typo never weakens a decision.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::server) struct LoginBody<'a> {
-    #[serde(borrow)]
-    user: Object<UserBody<'a>>,
-    ip: AnyText<'a>,
-    user_agent: Option<Text<'a, 0, 4096>>,
+/// The body. Members that are not known are refused, so that a typo never weakens a decision. In a box, so that what is read stays
+/// where it is.
+#[derive(Debug)]
+pub(in crate::server) struct LoginBody<'a>(Box<Login<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for LoginBody<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut login = Box::<Login<'a>>::default();
+        Into(&mut *login).deserialize(deserializer)?;
+        Ok(Self(login))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Login<'a> {
+    user: Option<UserBody<'a>>,
+    ip: Option<Cow<'a, str>>,
+    user_agent: Option<Cow<'a, str>>,
     client_hints: Option<Object<HintsBody<'a>>>,
-    device_token: Option<Text<'a, 0, 1024>>,
-    device_id: Option<ShortText<'a>>,
+    device_token: Option<Cow<'a, str>>,
+    device_id: Option<Cow<'a, str>>,
     location: Option<&'a RawValue>,
     edge: Option<Object<EdgeBody<'a>>>,
-    #[serde(default)]
-    flow: Word<Flow>,
-    #[serde(default)]
-    first_factor: Word<FirstFactor>,
-    #[serde(default)]
+    flow: Flow,
+    first_factor: FirstFactor,
     remembered_browser: bool,
-    session_id: Option<Text<'a, 0, 256>>,
-    #[serde(rename = "client_id")]
-    _client_id: Option<Text<'a, 0, 256>>,
-    tenant: Option<ShortText<'a>>,
-    time: Option<Text<'a, 0, 64>>,
-    #[serde(rename = "attributes")]
-    _attributes: Option<Attributes>,
-    result: Option<Word<LoginResult>>,
+    session_id: Option<Cow<'a, str>>,
+    tenant: Option<Cow<'a, str>>,
+    time: Option<Cow<'a, str>>,
+    result: Option<LoginResult>,
     mfa_passed: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+names!(LoginName {
+    User = "user",
+    Ip = "ip",
+    UserAgent = "user_agent",
+    ClientHints = "client_hints",
+    DeviceToken = "device_token",
+    DeviceId = "device_id",
+    Location = "location",
+    Edge = "edge",
+    Flow = "flow",
+    FirstFactor = "first_factor",
+    RememberedBrowser = "remembered_browser",
+    SessionId = "session_id",
+    ClientId = "client_id",
+    Tenant = "tenant",
+    Time = "time",
+    Attributes = "attributes",
+    Result = "result",
+    MfaPassed = "mfa_passed",
+});
+
+impl<'de: 'a, 'a> Members<'de> for Login<'a> {
+    type Name = LoginName;
+
+    fn take<A: MapAccess<'de>>(&mut self, name: LoginName, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            LoginName::User => map.next_value_seed(Into(self.user.insert(UserBody::default())))?,
+            LoginName::Ip => self.ip = text(map, 0..=usize::MAX)?,
+            LoginName::UserAgent => self.user_agent = text_or_null(map, 0..=4096)?,
+            LoginName::ClientHints => self.client_hints = map.next_value()?,
+            LoginName::DeviceToken => self.device_token = text_or_null(map, 0..=1024)?,
+            LoginName::DeviceId => self.device_id = text_or_null(map, 1..=256)?,
+            LoginName::Location => self.location = map.next_value()?,
+            LoginName::Edge => self.edge = map.next_value()?,
+            LoginName::Flow => self.flow = map.next_value::<Word<Flow>>()?.0,
+            LoginName::FirstFactor => self.first_factor = map.next_value::<Word<FirstFactor>>()?.0,
+            LoginName::RememberedBrowser => self.remembered_browser = map.next_value()?,
+            LoginName::SessionId => self.session_id = text_or_null(map, 0..=256)?,
+            LoginName::ClientId => drop(text_or_null(map, 0..=256)?),
+            LoginName::Tenant => self.tenant = text_or_null(map, 1..=256)?,
+            LoginName::Time => self.time = text_or_null(map, 0..=64)?,
+            LoginName::Attributes => {
+                let _checked: Option<Attributes> = map.next_value()?;
+            }
+            LoginName::Result => self.result = map.next_value::<Option<Word<LoginResult>>>()?.map(|word| word.0),
+            LoginName::MfaPassed => self.mfa_passed = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        match (&self.user, &self.ip) {
+            (None, _) => Some("user"),
+            (_, None) => Some("ip"),
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 struct UserBody<'a> {
-    #[serde(borrow)]
-    id: ShortText<'a>,
-    email: Option<Text<'a, 0, 1024>>,
+    id: Option<Cow<'a, str>>,
+    has_email: bool,
     email_verified: Option<bool>,
-    phone_number: Option<AnyText<'a>>,
-    phone_region: Option<AnyText<'a>>,
-    enrolled_factors: Option<Factors>,
-    created_at: Option<AnyText<'a>>,
-    phone_changed_at: Option<AnyText<'a>>,
-    email_changed_at: Option<AnyText<'a>>,
-    #[serde(rename = "groups")]
-    _groups: Option<Groups>,
+    phone_number: Option<Cow<'a, str>>,
+    phone_region: Option<Cow<'a, str>>,
+    enrolled: FactorSet,
+    created_at: Option<Cow<'a, str>>,
+    phone_changed_at: Option<Cow<'a, str>>,
+    email_changed_at: Option<Cow<'a, str>>,
+}
+
+names!(UserName {
+    Id = "id",
+    Email = "email",
+    EmailVerified = "email_verified",
+    PhoneNumber = "phone_number",
+    PhoneRegion = "phone_region",
+    EnrolledFactors = "enrolled_factors",
+    CreatedAt = "created_at",
+    PhoneChangedAt = "phone_changed_at",
+    EmailChangedAt = "email_changed_at",
+    Groups = "groups",
+});
+
+impl<'de: 'a, 'a> Members<'de> for UserBody<'a> {
+    type Name = UserName;
+
+    fn take<A: MapAccess<'de>>(&mut self, name: UserName, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            UserName::Id => self.id = text(map, 1..=256)?,
+            UserName::Email => self.has_email = text_or_null(map, 0..=1024)?.is_some_and(|email| !email.is_empty()),
+            UserName::EmailVerified => self.email_verified = map.next_value()?,
+            UserName::PhoneNumber => self.phone_number = text_or_null(map, 0..=usize::MAX)?,
+            UserName::PhoneRegion => self.phone_region = text_or_null(map, 0..=usize::MAX)?,
+            UserName::EnrolledFactors => {
+                self.enrolled = map.next_value::<Option<Factors>>()?.map_or(FactorSet::EMPTY, |factors| factors.0);
+            }
+            UserName::CreatedAt => self.created_at = text_or_null(map, 0..=usize::MAX)?,
+            UserName::PhoneChangedAt => self.phone_changed_at = text_or_null(map, 0..=usize::MAX)?,
+            UserName::EmailChangedAt => self.email_changed_at = text_or_null(map, 0..=usize::MAX)?,
+            UserName::Groups => {
+                let _checked: Option<Groups> = map.next_value()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&self) -> Option<&'static str> {
+        self.id.is_none().then_some("id")
+    }
 }
 
 /// Model and version of the platform are taken so that a caller can pass on what it has, and not read: browsers send them
@@ -135,14 +235,14 @@ pub(in crate::server) struct Reception {
 impl<'a> LoginBody<'a> {
     /// The tenant, for which the caller may not be allowed to act.
     pub(in crate::server) fn tenant(&self) -> &str {
-        self.tenant.as_ref().map_or("default", |tenant| &tenant.0)
+        self.0.tenant.as_deref().unwrap_or("default")
     }
 
     /// The two ends of `body`, which this was parsed from, around the value of `time`: what a retry repeats byte by byte.
     /// `None` without a `session_id`; an empty one names no session.
     pub(in crate::server) fn retry_parts<'b>(&self, body: &'b [u8]) -> Option<[&'b [u8]; 2]> {
-        self.session_id.as_ref().filter(|id| !id.0.is_empty())?;
-        let time = match self.time.as_ref().map(|text| &text.0) {
+        self.0.session_id.as_ref().filter(|id| !id.is_empty())?;
+        let time = match &self.0.time {
             None => None,
             Some(Cow::Borrowed(text)) => position(body, text),
             // With escapes in it, which some libraries write for a plus sign, it was copied out.
@@ -154,7 +254,7 @@ impl<'a> LoginBody<'a> {
 
     /// For a login that is to be judged: what only the past has is not known here.
     pub(in crate::server) fn of_the_present(self) -> Result<Self, Failure> {
-        let past = [("result", self.result.is_some()), ("mfa_passed", self.mfa_passed.is_some())];
+        let past = [("result", self.0.result.is_some()), ("mfa_passed", self.0.mfa_passed.is_some())];
         match past.into_iter().find(|(_, given)| *given) {
             Some((field, _)) => Err(Failure::invalid(field, format!("unknown field `{field}`"))),
             None => Ok(self),
@@ -164,55 +264,56 @@ impl<'a> LoginBody<'a> {
     /// For a login of the past: how it ended, and whether a factor was passed.
     pub(in crate::server) fn of_the_past(&self) -> Result<(LoginResult, bool), Failure> {
         let missing = |field: &str| Failure::invalid(field, format!("missing field `{field}`"));
-        let result = self.result.as_ref().ok_or_else(|| missing("result"))?.0;
-        if self.time.is_none() {
+        let result = self.0.result.ok_or_else(|| missing("result"))?;
+        if self.0.time.is_none() {
             return Err(missing("time"));
         }
-        Ok((result, self.mfa_passed.unwrap_or(false)))
+        Ok((result, self.0.mfa_passed.unwrap_or(false)))
     }
 
     /// For a line of a log: how the first factor ended. What a replay decides anew is not known here.
     pub(in crate::server) fn of_a_log(&self) -> Result<LoginResult, Failure> {
-        if self.time.is_none() {
+        if self.0.time.is_none() {
             return Err(Failure::invalid("time", "missing field `time`"));
         }
-        if self.mfa_passed.is_some() {
+        if self.0.mfa_passed.is_some() {
             return Err(Failure::invalid("mfa_passed", "unknown field `mfa_passed`"));
         }
-        match self.result {
+        match self.0.result {
             None => Ok(LoginResult::Success),
-            Some(Word(LoginResult::Abandoned)) => Err(Failure::invalid("result", "must be `success` or `failure`")),
-            Some(Word(result)) => Ok(result),
+            Some(LoginResult::Abandoned) => Err(Failure::invalid("result", "must be `success` or `failure`")),
+            Some(result) => Ok(result),
         }
     }
 
     /// The login, valid from here on.
     pub(in crate::server) fn into_event(self, reception: Reception) -> Result<LoginEvent<'a>, Failure> {
-        if self.flow.0 == Flow::ClientCredentials {
+        let login = *self.0;
+        if login.flow == Flow::ClientCredentials {
             return Err(Failure::NoEndUser);
         }
-        let time = timestamp("time", self.time.as_ref().map(|time| &*time.0))?.unwrap_or(reception.now);
-        let location = self.location.map_or(Ok(GivenLocation::Absent), given_location)?;
-        let edge = self.edge.map(|edge| edge.0.into_edge());
+        let time = timestamp("time", login.time.as_deref())?.unwrap_or(reception.now);
+        let location = login.location.map_or(Ok(GivenLocation::Absent), given_location)?;
+        let edge = login.edge.map(|edge| edge.0.into_edge());
         let edge_ignored = !reception.is_edge_trusted && (edge.is_some() || location != GivenLocation::Absent);
         Ok(LoginEvent {
-            tenant: self.tenant.map_or("default".into(), |tenant| tenant.0),
-            user: self.user.0.into_user()?,
-            ip: ClientIp::parse(self.ip.0),
-            user_agent: self.user_agent.map(|text| text.0),
-            client_hints: self.client_hints.map(|Object(hints)| ClientHints {
+            tenant: login.tenant.unwrap_or("default".into()),
+            user: login.user.unwrap_or_default().into_user()?,
+            ip: ClientIp::parse(login.ip.unwrap_or_default()),
+            user_agent: login.user_agent,
+            client_hints: login.client_hints.map(|Object(hints)| ClientHints {
                 brands: hints.brands.map(|text| text.0),
                 platform: hints.platform.map(|text| text.0),
                 mobile: hints.mobile.map(|text| text.0),
             }),
-            device_token: self.device_token.map(|text| text.0),
-            device_id: self.device_id.map(|text| text.0),
+            device_token: login.device_token,
+            device_id: login.device_id,
             location: if edge_ignored { GivenLocation::Absent } else { location },
             edge: edge.filter(|_| !edge_ignored).unwrap_or_default(),
             edge_ignored,
-            flow: self.flow.0,
-            first_factor: self.first_factor.0,
-            remembered_browser: self.remembered_browser,
+            flow: login.flow,
+            first_factor: login.first_factor,
+            remembered_browser: login.remembered_browser,
             time,
         })
     }
@@ -239,21 +340,18 @@ fn position(body: &[u8], part: &str) -> Option<Range<usize>> {
 
 impl<'a> UserBody<'a> {
     fn into_user(self) -> Result<User<'a>, Failure> {
-        let time = |field, text: Option<AnyText<'a>>| timestamp(field, text.as_ref().map(|text| &*text.0));
-        let phone_region = match &self.phone_region {
-            None => None,
-            Some(region) => Some(
-                CountryCode::new(&region.0)
-                    .ok_or_else(|| Failure::invalid("user.phone_region", "must be two letters of ISO 3166-1"))?,
-            ),
+        let time = |field, text: Option<Cow<'_, str>>| timestamp(field, text.as_deref());
+        let region = |text: Cow<'_, str>| {
+            CountryCode::new(&text)
+                .ok_or_else(|| Failure::invalid("user.phone_region", "must be two letters of ISO 3166-1"))
         };
         Ok(User {
-            id: self.id.0,
-            has_email: self.email.is_some_and(|email| !email.0.is_empty()),
+            id: self.id.unwrap_or_default(),
+            has_email: self.has_email,
             email_verified: self.email_verified,
-            phone_number: self.phone_number.map(|text| text.0),
-            phone_region,
-            enrolled: self.enrolled_factors.map_or(FactorSet::EMPTY, |factors| factors.0),
+            phone_number: self.phone_number,
+            phone_region: self.phone_region.map(region).transpose()?,
+            enrolled: self.enrolled,
             created_at: time("user.created_at", self.created_at)?,
             phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,
             email_changed_at: time("user.email_changed_at", self.email_changed_at)?,

@@ -8,6 +8,7 @@ pub(super) mod import;
 mod json;
 pub(super) mod logged;
 pub(super) mod login;
+mod members;
 pub(super) mod outcome;
 pub(super) mod users;
 
