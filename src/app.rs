@@ -3,6 +3,7 @@
 mod aging;
 mod data;
 mod keys;
+mod memory;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
@@ -11,13 +12,16 @@ use crate::context::ip_lists::{IpLists, ListError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::{HashKey, Secrets, Unlocked};
 use crate::memory::decisions::IdSource;
-use crate::memory::volatile::Volatile;
+use crate::memory::embedded::StartError;
+use crate::memory::store::Store;
+use crate::memory::{Backend, Memory, MemoryError};
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::Meters;
 use data::{Reloader, Watched};
 pub use keys::{Unnamed, private_text, secrets, tokens};
+use memory::Opened;
 use metrics::Counter;
 use std::error::Error;
 use std::fmt;
@@ -28,8 +32,8 @@ use std::sync::Arc;
 /// The service, bound and ready to run.
 #[derive(Debug)]
 pub struct App {
-    pipeline: Arc<Pipeline<Volatile>>,
-    server: Server<Volatile>,
+    pipeline: Arc<Pipeline<Store>>,
+    server: Server<Store>,
     meters: Arc<Meters>,
     certificates: Option<Arc<Certificates>>,
     config: Config,
@@ -49,6 +53,10 @@ pub enum AppError {
     Metrics(metrics_exporter_prometheus::BuildError),
     /// The system refuses a thread, a socket or a signal.
     Io(io::Error),
+    /// The store cannot be had, or must not be used.
+    Store(StartError),
+    /// Something of what was to be durable is not, at the end.
+    Unwritten(MemoryError),
 }
 
 impl fmt::Display for AppError {
@@ -59,6 +67,8 @@ impl fmt::Display for AppError {
             Self::Random(_) => f.write_str("the operating system gives no randomness"),
             Self::Metrics(_) => f.write_str("metrics cannot be set up"),
             Self::Io(_) => f.write_str("the system refuses what the service needs"),
+            Self::Store(error) => error.fmt(f),
+            Self::Unwritten(_) => f.write_str("the last changes are not on the disk"),
         }
     }
 }
@@ -71,6 +81,8 @@ impl Error for AppError {
             Self::Random(error) => Some(error),
             Self::Metrics(error) => Some(error),
             Self::Io(error) => Some(error),
+            Self::Store(error) => error.source(),
+            Self::Unwritten(error) => Some(error),
         }
     }
 }
@@ -93,7 +105,9 @@ impl AppError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Config(_) => true,
-            Self::Bind(_) | Self::Random(_) | Self::Metrics(_) | Self::Io(_) => false,
+            Self::Bind(_) | Self::Random(_) | Self::Metrics(_) | Self::Io(_) | Self::Store(_) | Self::Unwritten(_) => {
+                false
+            }
         }
     }
 }
@@ -109,13 +123,13 @@ impl App {
         let meters = Arc::new(Meters::new().map_err(AppError::Metrics)?);
         // What is read soonest comes first: databases take a second.
         let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
-        let memory = Volatile::new(&config.memory);
-        let secrets = keys::secrets(&config, Unnamed::Fleeting)?;
-        let key = unlocked(&config, &secrets, None)?.key;
         let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);
         let mut files = data::list_files(&config);
-        let loaded = Loaded { tokens: keys::tokens(&config, Unnamed::Fleeting)?, ..load(&config, clock)? };
+        let loaded = load(&config, clock)?;
         files.extend(data::database_files(&loaded.geoip));
+        // Last: a mistake elsewhere leaves the store alone.
+        let Opened { memory, key, tokens } = memory::open(&config, &meters, clock)?;
+        let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, certificates.clone(), server_pipeline, server_meters, clock);
@@ -138,13 +152,18 @@ impl App {
     ///
     /// The system refuses a thread, a socket or a signal.
     pub fn run(self, source: Option<&Source>, stop: impl Future<Output = ()>) -> Result<(), AppError> {
-        tracing::warn!("memory is volatile: a restart forgets every user");
+        if self.pipeline.memory().condition().backend == Backend::Volatile {
+            tracing::warn!("memory is volatile: a restart forgets every user");
+        }
         let Self { pipeline, server, meters, certificates, config, files } = self;
         let (source, started) = (source.cloned(), config.clone());
         let _aging = aging::start(&pipeline)?;
+        let memory = Arc::clone(&pipeline);
         let hangup = Reloader { pipeline, meters, clock: Clock, certificates, source, started, config, files };
         let hangup = hangup.start()?;
-        Ok(server.run(stop, || hangup.ask())?)
+        let served = server.run(stop, || hangup.ask());
+        memory.memory().close().map_err(AppError::Unwritten)?;
+        Ok(served?)
     }
 }
 

@@ -117,6 +117,8 @@ impl std::error::Error for ConfigError {}
 pub struct Source {
     file: Option<PathBuf>,
     variables: Vec<(String, String)>,
+    /// Where the service manager wants state to be.
+    state_directory: Option<String>,
 }
 
 /// The API key with which commands call a running service, if the environment has one.
@@ -134,7 +136,9 @@ impl Source {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
         #[expect(clippy::disallowed_methods, reason = "the one reader of settings")]
         let variables = std::env::vars().filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect();
-        Self { file: file.or_else(default), variables }
+        #[expect(clippy::disallowed_methods, reason = "the one reader of settings")]
+        let state_directory = std::env::var("STATE_DIRECTORY").ok();
+        Self { file: file.or_else(default), variables, state_directory }
     }
 
     /// Reads it.
@@ -152,7 +156,9 @@ impl Source {
         for (name, value) in &self.variables {
             override_key(&mut table, name, value).map_err(|problem| ConfigError::one(name, problem))?;
         }
-        parse(table, &origin)
+        // systemd may name several, of which the first is ours.
+        let state_directory = self.state_directory.as_deref().and_then(|paths| paths.split(':').next());
+        parse(with_state_directory(table, state_directory), &origin)
     }
 }
 
@@ -202,6 +208,13 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
             }
         }
     }
+}
+
+/// The state directory, where no other path of memory is set.
+fn with_state_directory(table: Table, directory: Option<&str>) -> Table {
+    let Some(directory) = directory.filter(|directory| !directory.is_empty()) else { return table };
+    let memory = Table::from_iter([("path".to_owned(), Value::String(directory.to_owned()))]);
+    merge(Table::from_iter([("memory".to_owned(), Value::Table(memory))]), table)
 }
 
 /// Takes out the entry that the path leads to, or as much of the path as there is; false when there is nothing.
@@ -314,6 +327,21 @@ mod tests {
         assert!(problems("server.admin_listen = '[::]:1'")[0].starts_with("server.admin_listen"));
         let client = format!("{open}\n[[server.clients]]\nname='a'\nscopes=['score']\nkey_sha256='{}'", "0".repeat(64));
         assert_eq!(problems(&client), [""; 0]);
+    }
+
+    #[test]
+    fn the_state_directory_is_where_memory_is_unless_it_is_told_otherwise() -> Result<(), Box<dyn std::error::Error>> {
+        for (text, directory, expected) in [
+            ("", None, "askance-state"),
+            ("", Some(""), "askance-state"),
+            ("", Some("/var/lib/askance"), "/var/lib/askance"),
+            ("memory.flush_ms = 500", Some("/var/lib/askance"), "/var/lib/askance"),
+            ("memory.path = '/data'", Some("/var/lib/askance"), "/data"),
+        ] {
+            let config = parse(with_state_directory(text.parse()?, directory), "test")?;
+            assert_eq!(config.memory.path, Path::new(expected), "{text} {directory:?}");
+        }
+        Ok(())
     }
 
     #[test]

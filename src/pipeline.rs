@@ -80,6 +80,8 @@ pub struct Scored<'a> {
     pub presented: Presented,
     /// The device cookie that the browser is to keep from now on.
     pub cookie: CookieText,
+    /// What it teaches is in memory only, since nothing becomes durable just now.
+    pub degraded: bool,
 }
 
 /// What became of the device token.
@@ -169,7 +171,8 @@ impl<M: Memory> Pipeline<M> {
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);
         let presented = if is_copied { Presented::Copied } else { browser.presented };
-        Ok(Scored { id, context, assessments, verdict, presented, cookie })
+        let degraded = self.memory.is_degraded();
+        Ok(Scored { id, context, assessments, verdict, presented, cookie, degraded })
     }
 
     /// Takes the outcome of a decision at `now`, and learns what it teaches.

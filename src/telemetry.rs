@@ -109,6 +109,29 @@ pub struct Meters {
     pub tls_handshakes_failed: Counter,
     /// Failures of memory.
     pub memory_errors: Counter,
+    /// What the disk behind memory does.
+    pub store: StoreMeters,
+}
+
+/// Handles for a store; a clone counts the same.
+#[derive(Clone)]
+pub struct StoreMeters {
+    /// Rows that reached the disk.
+    pub rows_written: Counter,
+    /// Commits that did not.
+    pub flush_failures: Counter,
+    /// Rows that are yet to reach it.
+    pub unwritten: Gauge,
+    /// For how many seconds the oldest of them has been waiting, at most.
+    pub flush_lag_s: Gauge,
+    /// 1 while the disk takes nothing.
+    pub degraded: Gauge,
+}
+
+impl fmt::Debug for StoreMeters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreMeters")
+    }
 }
 
 /// What a request asked for: the label of the request counter.
@@ -256,6 +279,13 @@ impl Meters {
             connections_refused: metrics::counter!("askance_connections_refused_total"),
             tls_handshakes_failed: metrics::counter!("askance_tls_handshakes_failed_total"),
             memory_errors: metrics::counter!("askance_memory_errors_total"),
+            store: StoreMeters {
+                rows_written: metrics::counter!("askance_memory_rows_written_total"),
+                flush_failures: metrics::counter!("askance_memory_flush_failures_total"),
+                unwritten: metrics::gauge!("askance_memory_unwritten"),
+                flush_lag_s: metrics::gauge!("askance_memory_flush_lag_seconds"),
+                degraded: metrics::gauge!("askance_memory_degraded"),
+            },
         }
     }
 
@@ -351,6 +381,11 @@ fn describe() {
     describe_counter!("askance_connections_refused_total", "Connections turned away: server.connections_max");
     describe_counter!("askance_tls_handshakes_failed_total", "Connections that ended before they spoke HTTP");
     describe_counter!("askance_memory_errors_total", "Histories or decisions that memory could not give or keep");
+    describe_counter!("askance_memory_rows_written_total", "Rows of users that reached the disk");
+    describe_counter!("askance_memory_flush_failures_total", "Commits that the disk did not take");
+    describe_gauge!("askance_memory_unwritten", "Changed users that are yet to reach the disk");
+    describe_gauge!("askance_memory_flush_lag_seconds", "For how long the oldest of them may have been waiting");
+    describe_gauge!("askance_memory_degraded", "1 while nothing becomes durable");
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError, Source};
 use crate::context::data_file::Stamp;
 use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::ListError;
-use crate::memory::volatile::Volatile;
+use crate::memory::store::Store;
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::tls::{Certificates, TlsError};
 use crate::telemetry::{DataKind, Meters};
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// What is needed to read everything again.
 pub(super) struct Reloader {
-    pub(super) pipeline: Arc<Pipeline<Volatile>>,
+    pub(super) pipeline: Arc<Pipeline<Store>>,
     pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
     pub(super) certificates: Option<Arc<Certificates>>,

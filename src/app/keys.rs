@@ -124,7 +124,7 @@ fn beside(directory: &Path, name: &str, may_make: bool) -> Result<[u8; 32], KeyF
 /// has its way; nothing is ever written over.
 fn make(directory: &Path, path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     let mut unique = [0; 8];
-    getrandom::fill(&mut unique)?;
+    getrandom::fill(&mut unique).map_err(|error| io::Error::other(error.to_string()))?;
     let temporary = path.with_extension(format!("{:016x}.new", u64::from_le_bytes(unique)));
     let linked = write(&temporary, secret).and_then(|()| fs::hard_link(&temporary, path));
     let removed = fs::remove_file(&temporary);

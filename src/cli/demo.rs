@@ -75,7 +75,7 @@ pub(super) fn run(exit: bool) -> Result<(), Box<dyn Error>> {
 /// The defaults, with the story's lists. With `exit` the ports are free ones, so that a running service is not
 /// disturbed.
 fn configuration(directory: &Path, exit: bool) -> Result<String, Box<dyn Error>> {
-    let mut config = "telemetry.log = 'error'\n".to_owned();
+    let mut config = "telemetry.log = 'error'\nmemory.backend = 'volatile'\n".to_owned();
     if exit {
         config.push_str("server.listen = '127.0.0.1:0'\nserver.admin_listen = '127.0.0.1:0'\n");
     }

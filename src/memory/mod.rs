@@ -3,8 +3,11 @@
 //! [`Memory`] is what the pipeline sees; the backends implement it. They hold no opinion: what is learnt, and when, is
 //! decided outside and handed in.
 
+mod changes;
 pub mod decisions;
+pub mod embedded;
 pub mod record;
+pub mod store;
 mod users;
 pub mod volatile;
 
@@ -14,17 +17,27 @@ use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::privacy::RetentionDays;
 use decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
+use embedded::Fsync;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 /// The tunables of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where things are kept.
     pub backend: Backend,
+    /// The directory of the embedded store.
+    pub path: PathBuf,
+    /// Milliseconds within which histories reach the disk.
+    pub flush_ms: Bounded<10, 60_000>,
+    /// What an fsync is worth.
+    pub sync: Fsync,
+    /// Whether the start is refused where there is no store.
+    pub must_exist: bool,
     /// When an allowed login teaches.
     pub record: Record,
     /// Seconds for which a decision waits for its outcome.
@@ -41,7 +54,11 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            backend: Backend::Volatile,
+            backend: Backend::Embedded,
+            path: PathBuf::from("askance-state"),
+            flush_ms: Bounded::of::<1000>(),
+            sync: Fsync::Always,
+            must_exist: false,
             record: Record::OnAllow,
             pending_ttl_s: Bounded::of::<900>(),
             pending_max: Bounded::of::<65_536>(),
@@ -55,8 +72,30 @@ impl Default for Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
+    /// In memory, and durable in a file of this machine.
+    Embedded,
     /// In memory only: a restart forgets everything.
     Volatile,
+}
+
+impl Backend {
+    /// The word of the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Volatile => "volatile",
+        }
+    }
+}
+
+/// How memory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Where things are kept.
+    pub backend: Backend,
+    /// Why nothing becomes durable; `None` while all is well.
+    pub trouble: Option<String>,
 }
 
 /// When an allowed login teaches.
@@ -143,6 +182,12 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// Forgets what is older than it may be. It goes through all that is remembered, and is called on a thread of its own.
     fn age(&self, now: Timestamp, days: &RetentionDays);
 
+    /// Whether what a login teaches is in memory only, since nothing becomes durable just now. Asked for each login.
+    fn is_degraded(&self) -> bool;
+
+    /// How it is, for people.
+    fn condition(&self) -> Condition;
+
     /// Users remembered, and decisions that wait.
     fn counts(&self) -> Counts;
 }
@@ -165,6 +210,20 @@ pub enum Unvisited {
     Elsewhere(Fetch),
     /// It cannot be had.
     Failed(MemoryError),
+}
+
+impl Unvisited {
+    /// Brings the history here.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had.
+    pub async fn fetched(self) -> Result<(), MemoryError> {
+        match self {
+            Self::Elsewhere(fetch) => fetch.await,
+            Self::Failed(error) => Err(error),
+        }
+    }
 }
 
 impl fmt::Debug for Unvisited {

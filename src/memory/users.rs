@@ -4,19 +4,52 @@
 
 mod aging;
 
+use super::MemoryError;
+use super::changes::Changes;
 use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The histories of all users, as rows of some 150 bytes.
+/// The histories of all users, as rows of some 150 bytes. Over a store, the row of a user who was away longest is in the store
+/// only, and stands here as an empty one, some 50 bytes: whether somebody is known is told without asking the store.
 #[derive(Debug)]
 pub(super) struct Users {
     rows: DashMap<UserKey, Box<[u8]>, BuildHasherDefault<KeyIsHash>>,
     users_max: usize,
     /// How many more users may come until the next sweep, which counts them.
     room: AtomicUsize,
+    /// Over a store: what it does not have yet.
+    changes: Option<Arc<Changes>>,
+    /// How many rows are empty.
+    elsewhere: AtomicUsize,
+}
+
+/// Why a history is not shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unread {
+    /// It cannot be read.
+    Damaged(RowError),
+    /// It is in the store only.
+    Elsewhere,
+}
+
+impl From<RowError> for Unread {
+    fn from(error: RowError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+/// For memory that has no store, in which no history is elsewhere.
+impl From<Unread> for MemoryError {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Damaged(error) => error.into(),
+            Unread::Elsewhere => Self::Unavailable("a history is not in memory".to_owned()),
+        }
+    }
 }
 
 /// More shards than cores, so that two logins seldom meet at one lock.
@@ -29,26 +62,37 @@ impl Users {
             rows: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
             users_max,
             room: AtomicUsize::new(with_surplus(users_max)),
+            changes: None,
+            elsewhere: AtomicUsize::new(0),
         }
+    }
+
+    /// Nobody yet, over a store that is told of every change, and keeps who is beyond the bound.
+    pub(super) fn over(users_max: usize, changes: Arc<Changes>) -> Self {
+        Self { changes: Some(changes), ..Self::new(users_max) }
     }
 
     /// Shows one user's history to `judge`, and learns what it returns, under the lock of a shard.
     ///
     /// # Errors
     ///
-    /// The row is damaged; `judge` was not called.
+    /// The row is damaged or elsewhere; `judge` was not called, or what it returned is not learnt.
     pub(super) fn visit<T>(
         &self,
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
-    ) -> Result<T, RowError> {
+    ) -> Result<T, Unread> {
         let (answer, lesson) = if let Some(mut row) = self.rows.get_mut(&user) {
+            if row.is_empty() {
+                return Err(Unread::Elsewhere);
+            }
             let mut history = UserHistory::default();
             history.fill(&row)?;
             let (answer, lesson) = judge(Some(&history));
             if let Some(lesson) = &lesson {
                 history.learn(lesson);
                 write(&mut row, &history);
+                self.note(user);
             }
             return Ok(answer);
         } else {
@@ -56,33 +100,97 @@ impl Users {
         };
         if let Some(lesson) = lesson.filter(|lesson| lesson.begins_a_history() && self.takes_room()) {
             // Another login of the same user may have come first: merge, never overwrite.
-            let mut row = self.rows.entry(user).or_default();
-            let mut history = if row.is_empty() { UserHistory::default() } else { UserHistory::read_row(&row)? };
+            let (mut row, mut history) = match self.rows.entry(user) {
+                Entry::Vacant(place) => (place.insert(Box::default()), UserHistory::default()),
+                Entry::Occupied(entry) if entry.get().is_empty() => return Err(Unread::Elsewhere),
+                Entry::Occupied(entry) => {
+                    let history = UserHistory::read_row(entry.get())?;
+                    (entry.into_ref(), history)
+                }
+            };
             history.learn(&lesson);
             write(&mut row, &history);
+            self.note(user);
         }
         Ok(answer)
+    }
+
+    /// Under the lock of the row.
+    fn note(&self, user: UserKey) {
+        if let Some(changes) = &self.changes {
+            changes.note(user);
+        }
     }
 
     /// Learns what was found out without a login.
     ///
     /// # Errors
     ///
-    /// The row is damaged; nothing was learnt.
-    pub(super) fn learn(&self, user: UserKey, lesson: &Lesson) -> Result<(), RowError> {
+    /// The row is damaged or elsewhere; nothing was learnt.
+    pub(super) fn learn(&self, user: UserKey, lesson: &Lesson) -> Result<(), Unread> {
         self.visit(user, |_| ((), Some(*lesson)))
     }
 
     /// Forgets a user.
     pub(super) fn remove(&self, user: UserKey) {
-        self.rows.remove(&user);
+        if self.rows.remove(&user).is_some_and(|(_, row)| row.is_empty()) {
+            self.elsewhere.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes room for so many rows at once.
+    pub(super) fn reserve(&mut self, count: usize) {
+        // Where there is none, the map grows as it is filled.
+        self.rows.try_reserve(count).unwrap_or_default();
+    }
+
+    /// Takes a row from the store, up to the bound; of users beyond it, only that there is one.
+    pub(super) fn load(&self, user: UserKey, row: &[u8]) {
+        let row: Box<[u8]> = if self.takes_room() { row.into() } else { Box::default() };
+        self.elsewhere.fetch_add(usize::from(row.is_empty()), Ordering::Relaxed);
+        self.rows.insert(user, row);
+    }
+
+    /// Puts in what the store has of a user whose row is elsewhere, if `is_current` still; a row that is here stays.
+    pub(super) fn fill(&self, user: UserKey, row: Option<Box<[u8]>>, is_current: impl FnOnce() -> bool) {
+        if let Entry::Occupied(mut entry) = self.rows.entry(user)
+            && entry.get().is_empty()
+            && is_current()
+        {
+            self.elsewhere.fetch_sub(1, Ordering::Relaxed);
+            match row {
+                Some(row) => drop(entry.insert(row)),
+                None => drop(entry.remove()),
+            }
+        }
+    }
+
+    /// The rows of these users, without those who have none.
+    pub(super) fn rows_of(&self, users: &[UserKey]) -> Vec<(UserKey, Box<[u8]>)> {
+        let row = |user: &UserKey| self.rows.get(user).filter(|row| !row.is_empty()).map(|row| (*user, row.clone()));
+        users.iter().filter_map(row).collect()
     }
 
     /// Forgets users beyond the bound, and makes room for others; called once a second.
     pub(super) fn sweep(&self) {
         self.forget_oldest();
-        let room = with_surplus(self.users_max).saturating_sub(self.rows.len());
+        let room = with_surplus(self.users_max).saturating_sub(self.resident());
         self.room.store(room, Ordering::Relaxed);
+    }
+
+    /// Whether this user's row is in the store only.
+    pub(super) fn is_elsewhere(&self, user: UserKey) -> bool {
+        self.rows.get(&user).is_some_and(|row| row.is_empty())
+    }
+
+    /// How many rows may come from the store at once, to go there again.
+    pub(super) fn spare(&self) -> usize {
+        self.users_max / 8
+    }
+
+    /// Rows that are here.
+    fn resident(&self) -> usize {
+        self.rows.len().saturating_sub(self.elsewhere.load(Ordering::Relaxed))
     }
 
     /// Users with a history.
@@ -96,21 +204,31 @@ impl Users {
         self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).is_ok()
     }
 
-    /// Forgets the users who were away longest, down to 19/20 of the bound, so that this is seldom needed.
+    /// Forgets the users who were away longest, down to 19/20 of the bound, so that this is seldom needed. Over a store they
+    /// stay in it, and those whom it does not have yet stay here.
     fn forget_oldest(&self) {
-        if self.rows.len() <= self.users_max {
+        let resident = self.resident();
+        if resident <= self.users_max {
             return;
         }
         let last_login = |row: &[u8]| UserHistory::last_login_of_row(row);
-        let mut times: Vec<u32> = self.rows.iter().map(|entry| last_login(entry.value())).collect();
+        let rows = self.rows.iter().filter(|entry| !entry.value().is_empty());
+        let mut times: Vec<u32> = rows.map(|entry| last_login(entry.value())).collect();
         let surplus = times.len().saturating_sub(self.users_max - self.users_max / 20);
         let (_, cutoff, _) = times.select_nth_unstable(surplus.min(self.users_max));
         let cutoff = *cutoff;
         let mut left = surplus;
-        self.rows.retain(|_, row| {
-            let goes = left > 0 && last_login(row) <= cutoff;
-            left -= usize::from(goes);
-            !goes
+        self.rows.retain(|user, row| {
+            let is_written = || self.changes.as_ref().is_none_or(|changes| !changes.holds(*user));
+            if left == 0 || row.is_empty() || last_login(row) > cutoff || !is_written() {
+                return true;
+            }
+            left -= 1;
+            if self.changes.is_some() {
+                *row = Box::default();
+                self.elsewhere.fetch_add(1, Ordering::Relaxed);
+            }
+            self.changes.is_some()
         });
     }
 }
@@ -147,7 +265,7 @@ fn write(row: &mut Box<[u8]>, history: &UserHistory) {
 
 /// The keys are keyed hashes already; hashing them again would only cost.
 #[derive(Debug, Default)]
-struct KeyIsHash(u64);
+pub(super) struct KeyIsHash(u64);
 
 impl Hasher for KeyIsHash {
     fn finish(&self) -> u64 {
@@ -210,6 +328,34 @@ mod tests {
             learn(&users, user(number), login(NOW_S + number, 1));
         }
         assert_eq!(users.len(), 112, "as many more as the sweep made room for");
+    }
+
+    #[test]
+    fn over_a_store_nobody_is_forgotten_and_who_is_not_written_stays() {
+        let changes = Arc::new(Changes::new());
+        let users = Users::over(100, Arc::clone(&changes));
+        let key = HashKey::fixed([3; 16]);
+        let user = |number: u32| key.user("default", &number.to_string());
+        (0..112).for_each(|number| learn(&users, user(number), login(NOW_S + number, 1)));
+        users.sweep();
+        assert_eq!((users.len(), users.resident()), (112, 112), "nobody is written yet");
+        let (taken, _) = changes.take((0..10).map(user), 0);
+        let row = users.rows_of(&taken[..1]).pop().map(|(_, row)| row);
+        users.sweep();
+        assert_eq!(users.resident(), 112, "those are being written");
+        changes.written();
+        users.sweep();
+        assert_eq!((users.len(), users.resident()), (112, 102), "ten may go");
+        assert!(matches!(users.learn(user(0), &Lesson::Completed(login(NOW_S, 2))), Err(Unread::Elsewhere)));
+        users.fill(user(0), row.clone(), || false);
+        assert!(matches!(users.learn(user(0), &Lesson::Completed(login(NOW_S, 2))), Err(Unread::Elsewhere)));
+        users.fill(user(0), row, || true);
+        learn(&users, user(0), login(NOW_S, 2));
+        assert_eq!((users.len(), users.resident()), (112, 103));
+        users.remove(user(1));
+        users.fill(user(2), None, || true);
+        assert_eq!((users.len(), users.resident()), (110, 103), "one was erased, of one the store has nothing");
+        assert!(users.visit(user(2), |history| (history.is_none(), None)).is_ok_and(|is_new| is_new));
     }
 
     #[test]

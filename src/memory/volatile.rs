@@ -5,7 +5,7 @@ use super::decisions::{
     Visitor, Walk,
 };
 use super::users::Users;
-use super::{Counts, Memory, MemoryError, Settings, Unvisited};
+use super::{Backend, Condition, Counts, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::Timestamp;
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
@@ -62,7 +62,7 @@ impl Memory for Volatile {
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {
-        Ok(self.users.visit(user, judge)?)
+        self.users.visit(user, judge).map_err(|unread| Unvisited::Failed(unread.into()))
     }
 
     fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
@@ -109,6 +109,14 @@ impl Memory for Volatile {
     fn age(&self, now: Timestamp, days: &RetentionDays) {
         self.users.age(&Cutoffs::new(now, days));
         self.decisions.age(now, days);
+    }
+
+    fn is_degraded(&self) -> bool {
+        false
+    }
+
+    fn condition(&self) -> Condition {
+        Condition { backend: Backend::Volatile, trouble: None }
     }
 
     fn counts(&self) -> Counts {

@@ -11,7 +11,7 @@ use crate::history::UserHistory;
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::decisions::{Decision, LoginResult, Page, Query};
 use crate::memory::volatile::Volatile;
-use crate::memory::{Counts, Settings};
+use crate::memory::{Condition, Counts, Settings};
 use crate::signals::Code;
 use crate::units::{Confidence, Coordinates};
 use crate::verdict::Action;
@@ -88,6 +88,14 @@ impl Memory for Faulty {
 
     fn age(&self, now: Timestamp, days: &RetentionDays) {
         self.memory.age(now, days);
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    fn condition(&self) -> Condition {
+        self.memory.condition()
     }
 
     fn counts(&self) -> Counts {

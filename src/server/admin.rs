@@ -27,6 +27,7 @@ struct Readiness {
     reasons: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+    memory: data::Memory,
     databases: Vec<data::Database>,
     lists: Vec<data::List>,
     /// With `server.tls` only.
@@ -74,7 +75,8 @@ fn answer<M: Memory>(
 
 fn ready<M: Memory>(service: &Service<M>) -> Answer {
     let loaded = service.pipeline.loaded();
-    let mut notes = vec!["memory is volatile: a restart forgets every user".to_owned()];
+    let memory = data::Memory::new(service.pipeline.memory().condition());
+    let mut notes: Vec<String> = memory.notes().collect();
     if loaded.geoip.is_country_level() {
         notes.push(format!("travel is judged between countries only: {}", loaded.geoip.origin()));
     }
@@ -88,7 +90,7 @@ fn ready<M: Memory>(service: &Service<M>) -> Answer {
     } else {
         ("ready", StatusCode::OK, Vec::new())
     };
-    let mut answer = json(&Readiness { status, reasons, notes, databases, lists, certificate });
+    let mut answer = json(&Readiness { status, reasons, notes, memory, databases, lists, certificate });
     *answer.status_mut() = code;
     answer
 }

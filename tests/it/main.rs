@@ -19,6 +19,7 @@ mod clients;
 mod commands;
 mod config;
 mod databases;
+mod durability;
 mod faults;
 mod fuzz;
 mod http;

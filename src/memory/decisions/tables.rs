@@ -166,6 +166,13 @@ impl Decisions {
         }
     }
 
+    /// Whose decision it is.
+    pub(in crate::memory) fn user_of(&self, id: DecisionId) -> Option<UserKey> {
+        let shard = self.shard(id);
+        let waiting = shard.pending.decisions.get(&id).map(|pending| &pending.given);
+        waiting.or_else(|| shard.settled(id).map(|settled| &settled.given)).map(|given| given.user)
+    }
+
     pub(in crate::memory) fn pending(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).pending.decisions.len()).sum()
     }

@@ -3,10 +3,20 @@
 use crate::clock::{DAY_MS, Timestamp};
 use crate::context::geoip::Status;
 use crate::context::ip_lists::ListHealth;
+use crate::memory::{Backend, Condition};
 use crate::pipeline::Loaded;
 use crate::server::tls;
 use crate::telemetry::{DataGauge, DataMetric};
 use serde::Serialize;
+
+/// Where things are kept.
+#[derive(Serialize)]
+pub(super) struct Memory {
+    backend: &'static str,
+    degraded: bool,
+    #[serde(skip)]
+    condition: Condition,
+}
 
 /// A database in one of its roles.
 #[derive(Serialize)]
@@ -55,6 +65,22 @@ pub(super) struct Certificate {
 pub(super) fn states(loaded: &Loaded, now: Timestamp) -> (Vec<Database>, Vec<List>) {
     let databases = loaded.geoip.status().map(|status| Database::new(&status, now));
     (databases.collect(), loaded.lists.health(now).map(|health| List::new(&health)).collect())
+}
+
+impl Memory {
+    pub(super) fn new(condition: Condition) -> Self {
+        Self { backend: condition.backend.as_str(), degraded: condition.trouble.is_some(), condition }
+    }
+
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        let Condition { backend, trouble } = &self.condition;
+        let forgets = match backend {
+            Backend::Volatile => Some("memory is volatile: a restart forgets every user".to_owned()),
+            Backend::Embedded => None,
+        };
+        let trouble = trouble.as_ref().map(|why| format!("memory is degraded, and nothing becomes durable: {why}"));
+        forgets.into_iter().chain(trouble)
+    }
 }
 
 impl Database {

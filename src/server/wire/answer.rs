@@ -36,6 +36,7 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     evidence(&mut json, scored);
     reasons(&mut json, scored);
     mfa(&mut json, scored);
+    degraded(&mut json, scored);
     device(&mut json, scored);
     json.raw("}");
     json.out
@@ -45,6 +46,7 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
 pub(in crate::server) fn minimal(scored: &Scored<'_>) -> Vec<u8> {
     let mut json = Json::with_capacity(ANSWER_BYTES);
     head(&mut json, scored);
+    degraded(&mut json, scored);
     device(&mut json, scored);
     json.raw("}");
     json.out
@@ -279,6 +281,12 @@ fn mfa(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#"","next":""#);
     json.plain(next.as_str());
     json.raw("\"}");
+}
+
+fn degraded(json: &mut Json, scored: &Scored<'_>) {
+    if scored.degraded {
+        json.raw(r#","degraded":["memory"]"#);
+    }
 }
 
 fn device(json: &mut Json, scored: &Scored<'_>) {

@@ -1,0 +1,154 @@
+//! What changed in memory and is not on the disk yet.
+//!
+//! Locks of this file are taken under those of the tables in memory, never the other way round, and never over a disk.
+
+use super::users::KeyIsHash;
+use crate::keyed_hash::UserKey;
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+type Keys = HashSet<UserKey, BuildHasherDefault<KeyIsHash>>;
+
+/// Users whose row changed since it was last written: each once, however often it changes, some 20 bytes. A user who is noted
+/// stays in memory, so there are never more than memory holds.
+#[derive(Debug)]
+pub(super) struct Changes {
+    shards: Box<[Mutex<Keys>]>,
+    /// What is being written. A key is here before it leaves its shard, and back in its shard before it leaves here.
+    in_flight: Mutex<Keys>,
+    /// At which shard the next batch begins, so that none is left behind while there is more than a batch takes.
+    next: AtomicUsize,
+}
+
+/// More than cores, so that two logins seldom meet at one lock.
+const SHARDS: usize = 64;
+
+impl Changes {
+    pub(super) fn new() -> Self {
+        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
+        Self { shards, in_flight: Mutex::default(), next: AtomicUsize::new(0) }
+    }
+
+    /// This user's row changed. Called under the lock of the row, so that whoever takes the key reads the change.
+    pub(super) fn note(&self, user: UserKey) {
+        self.shard(user).insert(user);
+    }
+
+    /// Whether the row on the disk may be another one than that in memory.
+    pub(super) fn holds(&self, user: UserKey) -> bool {
+        // In this order a key that is just being taken is seen in one of the two.
+        self.shard(user).contains(&user) || lock(&self.in_flight).contains(&user)
+    }
+
+    /// Takes these if they changed, and up to `max` others; and whether none is left.
+    pub(super) fn take(&self, urgent: impl Iterator<Item = UserKey>, max: usize) -> (Vec<UserKey>, bool) {
+        let mut taken = Vec::new();
+        for user in urgent {
+            let mut shard = self.shard(user);
+            if shard.contains(&user) {
+                lock(&self.in_flight).insert(user);
+                shard.remove(&user);
+                taken.push(user);
+            }
+        }
+        let mut left = max;
+        for _ in 0..SHARDS {
+            let at = self.next.load(Ordering::Relaxed) % SHARDS;
+            let mut shard = lock(&self.shards[at]);
+            let some: Vec<UserKey> = shard.iter().take(left).copied().collect();
+            lock(&self.in_flight).extend(&some);
+            for user in &some {
+                shard.remove(user);
+            }
+            left -= some.len();
+            taken.extend(some);
+            if !shard.is_empty() {
+                return (taken, false);
+            }
+            self.next.store(at + 1, Ordering::Relaxed);
+        }
+        (taken, true)
+    }
+
+    /// What was taken is on the disk.
+    pub(super) fn written(&self) {
+        *lock(&self.in_flight) = Keys::default();
+    }
+
+    /// What was taken is not on the disk, and is to be taken again.
+    pub(super) fn put_back(&self, taken: &[UserKey]) {
+        taken.iter().for_each(|user| self.note(*user));
+        self.written();
+    }
+
+    /// How many are not on the disk yet.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + lock(&self.in_flight).len()
+    }
+
+    /// The half of the key that does not choose a place within the set.
+    fn shard(&self, user: UserKey) -> MutexGuard<'_, Keys> {
+        let [.., high] = user.0.to_le_bytes();
+        lock(&self.shards[usize::from(high) % SHARDS])
+    }
+}
+
+/// No step between two states of a set can panic.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyed_hash::HashKey;
+
+    fn users(count: usize) -> Vec<UserKey> {
+        let key = HashKey::fixed([7; 16]);
+        (0..count).map(|number| key.user("default", &number.to_string())).collect()
+    }
+
+    #[test]
+    fn each_is_taken_once_whatever_a_batch_takes() {
+        for batch in [1, 7, 1_000, 10_000] {
+            let (changes, users) = (Changes::new(), users(1_000));
+            users.iter().chain(&users).for_each(|user| changes.note(*user));
+            assert_eq!(changes.len(), 1_000);
+            let mut taken = Vec::new();
+            let mut batches = 0;
+            loop {
+                let (some, is_all) = changes.take(std::iter::empty(), batch);
+                assert!(some.len() <= batch);
+                taken.extend(some);
+                changes.written();
+                batches += 1;
+                if is_all {
+                    break;
+                }
+            }
+            assert!(batches <= 1_000 / batch + 1, "{batches} batches of {batch}");
+            taken.sort_by_key(|user| user.0);
+            let mut all = users;
+            all.sort_by_key(|user| user.0);
+            assert_eq!(taken, all);
+        }
+    }
+
+    #[test]
+    fn who_waits_comes_first_and_what_failed_comes_again() {
+        let (changes, users) = (Changes::new(), users(100));
+        users.iter().for_each(|user| changes.note(*user));
+        let (taken, is_all) = changes.take([users[99], users[99]].into_iter(), 0);
+        assert_eq!((taken, is_all), (vec![users[99]], false));
+        assert!(changes.holds(users[99]), "it is being written");
+        changes.put_back(&[users[99]]);
+        assert!(changes.holds(users[99]));
+        let (taken, is_all) = changes.take(std::iter::empty(), 1_000);
+        assert_eq!((taken.len(), is_all, changes.len()), (100, true, 100));
+        assert!(users.iter().all(|user| changes.holds(*user)));
+        changes.written();
+        assert!(!users.iter().any(|user| changes.holds(*user)));
+    }
+}

@@ -1,0 +1,230 @@
+//! Opening: which directory, whose turn, which store; and why a start is refused. Nothing that was there is ever replaced by
+//! an empty store.
+
+use super::backend::{Durable, Fsync, Medium};
+use super::store::{MIGRATIONS, StoreFile, Unopened};
+use crate::clock::Clock;
+use crate::keyed_hash::{HashKey, SecretError, Secrets};
+use std::error::Error;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// The store within its directory.
+const STORE_FILE: &str = "askance.redb";
+/// What a store is called until it is whole.
+const NEW_FILE: &str = "askance.redb.new";
+/// Held by the process whose turn it is, for as long as it lives.
+const LOCK_FILE: &str = "lock";
+
+/// Why a start is refused.
+#[derive(Debug)]
+pub enum StartError {
+    /// There is no store, and one must be there.
+    Missing(PathBuf),
+    /// Another process has it.
+    InUse(PathBuf),
+    /// The directory or a file in it cannot be had.
+    Io(PathBuf, io::Error),
+    /// The store is not what was written.
+    Damaged(PathBuf, String),
+    /// A newer program wrote it, in this format.
+    Newer(PathBuf, u32),
+    /// It was made with another secret, or no key for it can be had.
+    Locked(PathBuf, SecretError),
+    /// The system refuses a thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(
+                f,
+                "memory.path: there is no store at {}, and memory.must_exist is true: is its disk mounted? (false makes a \
+                 new one, to which every user is new)",
+                path.display()
+            ),
+            Self::InUse(path) => write!(f, "memory.path: another process has the store {}", path.display()),
+            Self::Io(path, _) => write!(f, "memory.path: {} cannot be had", path.display()),
+            Self::Damaged(path, why) => write!(
+                f,
+                "memory.path: the store {} is damaged ({why}), and is left as it is: put back the last good backup, or move it \
+                 away to begin with nobody known",
+                path.display()
+            ),
+            Self::Newer(path, format) => write!(
+                f,
+                "memory.path: a newer askance wrote the store {} (format {format}): run that one, or put back a backup of before",
+                path.display()
+            ),
+            Self::Locked(path, _) => {
+                write!(f, "privacy.pseudonymise_key_file: the store {} stays shut", path.display())
+            }
+            Self::Thread(_) => f.write_str("the system refuses a thread"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(_, error) | Self::Thread(error) => Some(error),
+            Self::Locked(_, error) => Some(error),
+            Self::Missing(_) | Self::InUse(_) | Self::Damaged(..) | Self::Newer(..) => None,
+        }
+    }
+}
+
+/// Opens a medium: a file, or what a test puts in its place. The flag says whether it is to be a new one.
+pub(super) type OpenMedium = Box<dyn Fn(&Path, bool) -> io::Result<Box<dyn Medium>> + Send + Sync>;
+
+/// The directory of the store, which is this process's for as long as this lives.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Takes the directory, which is made where no store must be there.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, another process has it, or the store that must be there is not.
+    pub fn take(path: &Path, must_exist: bool) -> Result<Self, StartError> {
+        let file = path.join(STORE_FILE);
+        if must_exist && !file.exists() {
+            return Err(StartError::Missing(file));
+        }
+        make_directory(path).map_err(|error| StartError::Io(path.to_owned(), error))?;
+        let lock_path = path.join(LOCK_FILE);
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+        let lock = lock.map_err(|error| StartError::Io(lock_path.clone(), error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StartError::InUse(file)),
+            Err(TryLockError::Error(error)) => Err(StartError::Io(lock_path, error)),
+        }
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether a store is there already.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.file(STORE_FILE).exists()
+    }
+}
+
+/// Where the store is, and how it is opened, again if need be.
+pub(super) struct Place {
+    directory: StateDirectory,
+    sync: Fsync,
+    secrets: Secrets,
+    clock: Clock,
+    open: OpenMedium,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    pub(super) fn new(
+        directory: StateDirectory,
+        sync: Fsync,
+        secrets: Secrets,
+        clock: Clock,
+        open: OpenMedium,
+    ) -> Self {
+        Self { directory, sync, secrets, clock, open }
+    }
+
+    /// The store, made where there is none, and the key of its hashes.
+    pub(super) fn open_or_create(&self) -> Result<(StoreFile, HashKey), StartError> {
+        let path = self.file();
+        if !path.exists() {
+            let keys = self.secrets.unlock(None).map_err(|error| StartError::Locked(path.clone(), error))?;
+            let created = self.create(&keys.keep.unwrap_or_default());
+            created.map_err(|error| StartError::Io(path.clone(), io::Error::other(error)))?;
+            tracing::info!(path = %path.display(), "a new store: nobody is known");
+        }
+        self.open()
+    }
+
+    /// The store that is there. A damaged one may make redb panic.
+    pub(super) fn open(&self) -> Result<(StoreFile, HashKey), StartError> {
+        let path = self.file();
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let durable = self.durable(&path, false).map_err(Unopened::Io)?;
+            StoreFile::open(durable, &self.secrets, MIGRATIONS)
+        }));
+        match opened {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(Unopened::Io(error))) => Err(StartError::Io(path, error)),
+            Ok(Err(Unopened::Damaged(why))) => Err(StartError::Damaged(path, why)),
+            Ok(Err(Unopened::Newer(format))) => Err(StartError::Newer(path, format)),
+            Ok(Err(Unopened::Locked(error))) => Err(StartError::Locked(path, error)),
+            Err(_) => Err(StartError::Damaged(path, "reading it fails".to_owned())),
+        }
+    }
+
+    /// A new store takes its name only when it is whole, so that whatever has the name was one once.
+    fn create(&self, keys: &[u8]) -> Result<(), redb::Error> {
+        let new = self.directory.file(NEW_FILE);
+        StoreFile::create(self.durable(&new, true)?, keys)?.close()?;
+        self.name(&new)
+    }
+
+    /// Writes what is alive into a new file, which takes the place of the old one: pages of before are gone with that, those
+    /// that hold what was erased, and those of which nobody knows whether they reached the disk.
+    pub(super) fn rewrite(&self, store: &StoreFile) -> Result<(), redb::Error> {
+        let new = self.directory.file(NEW_FILE);
+        let copy = StoreFile::create(self.durable(&new, true)?, &store.keys()?)?;
+        store.copy_into(&copy)?;
+        copy.close()?;
+        let verified = StoreFile::open(self.durable(&new, false)?, &self.secrets, MIGRATIONS);
+        let (verified, _) = verified.map_err(|why| redb::Error::Io(io::Error::other(format!("{why:?}"))))?;
+        if verified.users()? != store.users()? {
+            return Err(redb::Error::Io(io::Error::other("the copy is not whole")));
+        }
+        verified.close()?;
+        self.name(&new)
+    }
+
+    fn name(&self, new: &Path) -> Result<(), redb::Error> {
+        File::open(new)?.sync_all()?;
+        fs::rename(new, self.file())?;
+        Ok(File::open(&self.directory.path)?.sync_all()?)
+    }
+
+    fn durable(&self, path: &Path, is_new: bool) -> io::Result<std::sync::Arc<Durable>> {
+        Ok(Durable::new((self.open)(path, is_new)?, self.sync, self.clock))
+    }
+
+    pub(super) fn file(&self) -> PathBuf {
+        self.directory.file(STORE_FILE)
+    }
+}
+
+/// A file as the system has it.
+pub(super) fn open_file(path: &Path, is_new: bool) -> io::Result<Box<dyn Medium>> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(is_new).truncate(is_new).mode(0o600);
+    Ok(Box::new(options.open(path)?))
+}
+
+/// Only for the service's user: histories are of people.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}

@@ -1,0 +1,263 @@
+//! The store: which tables it has, of which format, under whose key; opened, written, read and copied.
+
+use super::backend::{Backend, Durable};
+use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
+use redb::{TableError, WriteTransaction};
+use std::fmt;
+use std::sync::Arc;
+
+/// What the store says of itself.
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+/// Rows of histories, by the keyed hash of their user.
+const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("users");
+/// In `meta`: the format, a `u32`.
+const FORMAT: &str = "format";
+/// In `meta`: what the keys are made of, sealed under the secret that the store was made with.
+const KEYS: &str = "keys";
+/// In `meta`: written to see whether the disk takes anything again.
+const PROBE: &str = "probe";
+/// What this program writes.
+pub(super) const FORMAT_NOW: u32 = 1;
+/// For pages that redb keeps at hand: rows are read from memory, so that few pages are ever read twice.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// One step from a format to the next.
+pub(super) type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
+
+/// From each format to the next one, the first being format 1. There is none yet.
+pub(super) const MIGRATIONS: &[Migration] = &[];
+
+/// An open store. Reads see the last commit, and never wait for a write.
+pub(super) struct StoreFile {
+    database: Database,
+    durable: Arc<Durable>,
+}
+
+impl fmt::Debug for StoreFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreFile")
+    }
+}
+
+/// Why a store is not opened.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    /// It cannot be read.
+    Io(std::io::Error),
+    /// It is none, or not what was written.
+    Damaged(String),
+    /// A newer program wrote it.
+    Newer(u32),
+    /// It was made with another secret.
+    Locked(SecretError),
+}
+
+/// What is written in one commit.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) erased: Vec<UserKey>,
+    /// The rows, in the order of their keys.
+    pub(super) rows: Vec<(UserKey, Box<[u8]>)>,
+    /// Whether something is to be written even if there is nothing.
+    pub(super) is_probe: bool,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.erased.is_empty() && self.rows.is_empty() && !self.is_probe
+    }
+}
+
+impl StoreFile {
+    /// An empty store in an empty medium, which keeps `keys`.
+    pub(super) fn create(durable: Arc<Durable>, keys: &[u8]) -> Result<Self, redb::Error> {
+        let database = builder().create_with_backend(Backend(Arc::clone(&durable)))?;
+        let write = begin(&database)?;
+        {
+            let mut meta = write.open_table(META)?;
+            meta.insert(FORMAT, FORMAT_NOW.to_le_bytes().as_slice())?;
+            meta.insert(KEYS, keys)?;
+            write.open_table(USERS)?;
+        }
+        write.commit()?;
+        Ok(Self { database, durable })
+    }
+
+    /// The store in a medium. Every page of it is checked: what a disk lost is told now, not when a user comes.
+    /// Gives also the key of its hashes.
+    pub(super) fn open(
+        durable: Arc<Durable>,
+        secrets: &Secrets,
+        migrations: &[Migration],
+    ) -> Result<(Self, HashKey), Unopened> {
+        // redb makes a new store of an empty file, and nobody of whom we know does.
+        if durable.len().map_err(Unopened::Io)? == 0 {
+            return Err(Unopened::Damaged("the file is empty".to_owned()));
+        }
+        let mut builder = builder();
+        builder.set_check_integrity_on_open(true);
+        let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
+        let store = Self { database, durable };
+        let (format, keys) = store.about()?;
+        store.migrate(format, migrations)?;
+        let Unlocked { key, keep } = secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
+        if let Some(keys) = keep {
+            let write = begin(&store.database)?;
+            write.open_table(META)?.insert(KEYS, keys.as_slice()).map_err(redb::Error::from)?;
+            write.commit().map_err(redb::Error::from)?;
+        }
+        Ok((store, key))
+    }
+
+    /// The format, and what the keys are made of.
+    fn about(&self) -> Result<(u32, Vec<u8>), Unopened> {
+        let read = self.database.begin_read().map_err(redb::Error::from)?;
+        let meta = read.open_table(META).map_err(redb::Error::from)?;
+        let format = meta.get(FORMAT).map_err(redb::Error::from)?;
+        let format = format.and_then(|bytes| bytes.value().try_into().ok()).map(u32::from_le_bytes);
+        let keys = meta.get(KEYS).map_err(redb::Error::from)?.map(|bytes| bytes.value().to_vec());
+        format.zip(keys).ok_or_else(|| Unopened::Damaged("it does not say of which format it is".to_owned()))
+    }
+
+    /// All steps in one commit: a store is of one format or of the other.
+    fn migrate(&self, format: u32, migrations: &[Migration]) -> Result<(), Unopened> {
+        let done = usize::try_from(format).unwrap_or(usize::MAX).checked_sub(1);
+        let done = done.ok_or_else(|| Unopened::Damaged("there is no format 0".to_owned()))?;
+        let Some(steps) = migrations.get(done..) else { return Err(Unopened::Newer(format)) };
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let write = begin(&self.database)?;
+        for step in steps {
+            step(&write)?;
+        }
+        let format_now = u32::try_from(migrations.len() + 1).unwrap_or(u32::MAX);
+        let mut meta = write.open_table(META).map_err(redb::Error::from)?;
+        meta.insert(FORMAT, format_now.to_le_bytes().as_slice()).map_err(redb::Error::from)?;
+        drop(meta);
+        write.commit().map_err(redb::Error::from)?;
+        tracing::info!(from = format, to = format_now, "the store was migrated");
+        Ok(())
+    }
+
+    /// Writes one batch. When this is done, it is as durable as the policy has it.
+    pub(super) fn write(&self, batch: &Batch) -> Result<(), redb::Error> {
+        let write = begin(&self.database)?;
+        {
+            let mut users = write.open_table(USERS)?;
+            for user in &batch.erased {
+                users.remove(user.0)?;
+            }
+            for (user, row) in &batch.rows {
+                users.insert(user.0, &**row)?;
+            }
+            if batch.is_probe {
+                write.open_table(META)?.insert(PROBE, FORMAT_NOW.to_le_bytes().as_slice())?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    /// The row of a user.
+    pub(super) fn row(&self, user: UserKey) -> Result<Option<Box<[u8]>>, redb::Error> {
+        let users = self.database.begin_read()?.open_table(USERS)?;
+        Ok(users.get(user.0)?.map(|row| row.value().into()))
+    }
+
+    /// What the keys are made of, sealed.
+    pub(super) fn keys(&self) -> Result<Vec<u8>, redb::Error> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        Ok(meta.get(KEYS)?.map(|keys| keys.value().to_vec()).unwrap_or_default())
+    }
+
+    /// How many users there are.
+    pub(super) fn users(&self) -> Result<u64, redb::Error> {
+        Ok(self.database.begin_read()?.open_table(USERS)?.len()?)
+    }
+
+    /// Hands on all rows whose key is in this part of `parts`, in the order of their keys.
+    pub(super) fn rows(
+        &self,
+        (part, parts): (u32, u32),
+        mut each: impl FnMut(UserKey, &[u8]),
+    ) -> Result<(), redb::Error> {
+        let share = u128::MAX / u128::from(parts);
+        let first = share * u128::from(part);
+        let last = if part + 1 == parts { u128::MAX } else { first + (share - 1) };
+        let users = self.database.begin_read()?.open_table(USERS)?;
+        for row in users.range(first..=last)? {
+            let (user, row) = row?;
+            each(UserKey(user.value()), row.value());
+        }
+        Ok(())
+    }
+
+    /// What the file is worth, and what it was told.
+    pub(super) fn durable(&self) -> &Arc<Durable> {
+        &self.durable
+    }
+
+    /// Copies what is alive into an empty store. What was erased is in no page of it.
+    pub(super) fn copy_into(&self, empty: &Self) -> Result<(), redb::Error> {
+        let users = self.database.begin_read()?.open_table(USERS)?;
+        let write = begin(&empty.database)?;
+        {
+            let mut copies = write.open_table(USERS)?;
+            for row in users.iter()? {
+                let (user, row) = row?;
+                copies.insert(user.value(), row.value())?;
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    /// Leaves the file in order, so that the next start need not look for what a crash left.
+    pub(super) fn close(self) -> Result<(), redb::Error> {
+        let Self { database, durable } = self;
+        database.close()?;
+        Ok(durable.sync_what_is_owing()?)
+    }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// What an fsync is worth is the backend's to say.
+fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    Ok(write)
+}
+
+impl From<redb::Error> for Unopened {
+    fn from(error: redb::Error) -> Self {
+        if let redb::Error::Io(error) = error {
+            if is_of_the_disk(&error) { Self::Io(error) } else { Self::Damaged(error.to_string()) }
+        } else {
+            Self::Damaged(error.to_string())
+        }
+    }
+}
+
+impl From<DatabaseError> for Unopened {
+    fn from(error: DatabaseError) -> Self {
+        redb::Error::from(error).into()
+    }
+}
+
+impl From<TableError> for Unopened {
+    fn from(error: TableError) -> Self {
+        redb::Error::from(error).into()
+    }
+}
+
+/// A file that ends too soon, or begins otherwise, is damaged; everything else is the disk's to explain.
+fn is_of_the_disk(error: &std::io::Error) -> bool {
+    !matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData)
+}

@@ -1,0 +1,223 @@
+//! The one thread that writes: it takes what changed, once a window or as soon as somebody waits, and commits it as a group.
+//!
+//! A commit that fails is never taken for one that may have gone well: what it held is written again, into a store that was
+//! opened anew, and, where a sync had failed, copied into a new file.
+
+use super::store::Batch;
+use super::{Shared, lock};
+use crate::keyed_hash::UserKey;
+use crate::memory::MemoryError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Rows of one commit, beside those that somebody waits for: some 0.1 s.
+const ROWS_MAX: usize = 8_192;
+/// After failures in a row the next try comes later, up to so many windows.
+const PAUSE_WINDOWS_MAX: u32 = 16;
+
+/// What the thread is told.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    queue: Mutex<Queue>,
+    called: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// One for each request that waits, of which the server bounds the number.
+    waiting: Vec<Waiter>,
+    erased: Vec<UserKey>,
+    is_stopping: bool,
+    is_closed: bool,
+}
+
+/// Somebody who answers only when this is on the disk.
+#[derive(Debug)]
+struct Waiter {
+    user: UserKey,
+    told: oneshot::Sender<Result<(), MemoryError>>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// That what is known of this user is on the disk.
+    Kept(UserKey),
+    /// That what was known of this user is not.
+    Erased(UserKey),
+}
+
+/// What is told: when what was asked for is done.
+pub(super) type Told = oneshot::Receiver<Result<(), MemoryError>>;
+
+impl Desk {
+    /// Asks for something to be on the disk; `None` when the thread has ended.
+    pub(super) fn ask(&self, wanted: Wanted) -> Option<Told> {
+        let (told, receiver) = oneshot::channel();
+        let mut queue = self.queue();
+        if queue.is_closed {
+            return None;
+        }
+        let user = match wanted {
+            Wanted::Kept(user) => user,
+            Wanted::Erased(user) => {
+                queue.erased.push(user);
+                user
+            }
+        };
+        queue.waiting.push(Waiter { user, told });
+        drop(queue);
+        self.called.notify_one();
+        Some(receiver)
+    }
+
+    /// Whether this user's row on the disk, if there is one, counts no more.
+    pub(super) fn is_being_erased(&self, user: UserKey) -> bool {
+        self.queue().erased.contains(&user)
+    }
+
+    /// The thread is to write what is left, and to end.
+    pub(super) fn stop(&self) {
+        self.queue().is_stopping = true;
+        self.called.notify_one();
+    }
+
+    /// Waits for the end of a window, or for somebody who cannot wait. What is to be erased stays noted until it is.
+    fn next(&self, window: Duration) -> (Vec<Waiter>, Vec<UserKey>, bool) {
+        let queue = self.queue();
+        let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_stopping;
+        let waited = self.called.wait_timeout_while(queue, window, is_idle);
+        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut queue.waiting), queue.erased.clone(), queue.is_stopping)
+    }
+
+    /// The first so many are erased; who was added since may be one of them again.
+    fn erased(&self, count: usize) {
+        self.queue().erased.drain(..count);
+    }
+
+    fn close(&self) {
+        let mut queue = self.queue();
+        queue.is_closed = true;
+        queue.waiting.clear();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+}
+
+/// The thread's own state.
+pub(super) struct Writer<'a> {
+    shared: &'a Shared,
+    window: Duration,
+    failures: u32,
+    /// Pages that may hold what was erased are left by a clean stop only.
+    has_erased: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(shared: &'a Shared, window: Duration) -> Self {
+        Self { shared, window, failures: 0, has_erased: false }
+    }
+
+    /// Until it is told to stop, and for one more try then.
+    pub(super) fn run(mut self) {
+        let mut is_all = true;
+        loop {
+            let (waiting, erased, is_stopping) = self.shared.desk.next(self.pause(is_all));
+            is_all = self.round(waiting, erased);
+            let is_done = is_all || self.failures > 0;
+            if is_stopping && is_done {
+                break;
+            }
+        }
+        self.shared.desk.close();
+        self.leave();
+    }
+
+    /// While more is left than a batch takes, the next one follows at once.
+    fn pause(&self, is_all: bool) -> Duration {
+        match self.failures {
+            0 if is_all => self.window,
+            0 => Duration::ZERO,
+            failures => self.window * failures.min(PAUSE_WINDOWS_MAX),
+        }
+    }
+
+    /// Writes a batch, and tells those who wait. Gives whether nothing was left.
+    fn round(&mut self, waiting: Vec<Waiter>, erased: Vec<UserKey>) -> bool {
+        let Shared { changes, users, desk, meters, written_to, .. } = self.shared;
+        self.shared.learn_later();
+        let began = self.shared.clock.start();
+        let (taken, is_all) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
+        let is_probe = self.failures > 0;
+        let mut batch = Batch { rows: users.rows_of(&taken), erased, is_probe };
+        batch.rows.sort_unstable_by_key(|(user, _)| user.0);
+        let written = self.write(&batch);
+        if written.is_ok() {
+            changes.written();
+            desk.erased(batch.erased.len());
+            self.has_erased |= !batch.erased.is_empty();
+            meters.rows_written.increment(batch.rows.len().try_into().unwrap_or(u64::MAX));
+            if is_all {
+                *lock(written_to) = began;
+            }
+        } else {
+            changes.put_back(&taken);
+        }
+        self.tell(waiting, &written);
+        is_all
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), String> {
+        *lock(&self.shared.committing) = Some(self.shared.clock.start());
+        let written = catch_unwind(AssertUnwindSafe(|| {
+            if batch.is_empty() { self.shared.sync_what_is_due() } else { self.shared.write(batch) }
+        }));
+        *lock(&self.shared.committing) = None;
+        written.unwrap_or_else(|_| {
+            self.shared.give_up_what_is_open();
+            Err("writing panicked".to_owned())
+        })
+    }
+
+    /// Says how it went, to those who wait and to whoever asks.
+    fn tell(&mut self, waiting: Vec<Waiter>, written: &Result<(), String>) {
+        match written {
+            Ok(()) => {
+                self.failures = 0;
+                if self.shared.is_degraded.load(Ordering::Acquire) {
+                    tracing::info!("the store takes changes again");
+                    self.shared.trouble(None);
+                }
+            }
+            Err(why) => {
+                self.failures = self.failures.saturating_add(1);
+                self.shared.meters.flush_failures.increment(1);
+                tracing::error!(%why, failures = self.failures, "the store takes no changes; memory goes on without it");
+                self.shared.trouble(Some(why.clone()));
+            }
+        }
+        for waiter in waiting {
+            // Who went away is not told.
+            let _gone = waiter.told.send(written.clone().map_err(MemoryError::Unavailable));
+        }
+    }
+
+    /// Leaves the file in order, and without what was erased.
+    fn leave(self) {
+        let closed = catch_unwind(AssertUnwindSafe(|| self.shared.close(self.has_erased)));
+        match closed {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => {
+                self.shared.trouble(Some(why.clone()));
+                tracing::error!(%why, "the store was not left in order; the next start looks through it");
+            }
+            Err(_) => tracing::error!("leaving the store panicked; the next start looks through it"),
+        }
+    }
+}

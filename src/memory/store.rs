@@ -1,0 +1,125 @@
+//! The backend that the configuration names.
+//!
+//! An enum, since what a login needs waits for nothing, and a boxed future would cost it an allocation.
+
+use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
+use super::embedded::Embedded;
+use super::volatile::Volatile;
+use super::{Condition, Counts, Memory, MemoryError, Unvisited};
+use crate::clock::Timestamp;
+use crate::history::{Lesson, UserHistory};
+use crate::keyed_hash::{DeviceTag, UserKey};
+use crate::privacy::RetentionDays;
+
+/// One of the backends.
+#[derive(Debug)]
+pub enum Store {
+    /// See [`Volatile`].
+    Volatile(Volatile),
+    /// See [`Embedded`].
+    Embedded(Embedded),
+}
+
+impl Store {
+    /// Makes durable what is not yet, and ends; nobody asks for anything any more.
+    ///
+    /// # Errors
+    ///
+    /// Something may be lost.
+    pub fn close(&self) -> Result<(), MemoryError> {
+        match self {
+            Self::Volatile(_) => Ok(()),
+            Self::Embedded(memory) => memory.close(),
+        }
+    }
+}
+
+impl Memory for Store {
+    fn visit<T>(
+        &self,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
+    ) -> Result<T, Unvisited> {
+        match self {
+            Self::Volatile(memory) => memory.visit(user, judge),
+            Self::Embedded(memory) => memory.visit(user, judge),
+        }
+    }
+
+    fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.keep(id, decision, has_history),
+            Self::Embedded(memory) => memory.keep(id, decision, has_history),
+        }
+    }
+
+    async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.settle(id, now, report).await,
+            Self::Embedded(memory) => memory.settle(id, now, report).await,
+        }
+    }
+
+    async fn label(&self, id: DecisionId, now: Timestamp, feedback: Feedback) -> Result<Settlement, MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.label(id, now, feedback).await,
+            Self::Embedded(memory) => memory.label(id, now, feedback).await,
+        }
+    }
+
+    async fn decisions(&self, query: &Query) -> Result<Page, MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.decisions(query).await,
+            Self::Embedded(memory) => memory.decisions(query).await,
+        }
+    }
+
+    async fn erase(&self, user: UserKey) -> Result<(), MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.erase(user).await,
+            Self::Embedded(memory) => memory.erase(user).await,
+        }
+    }
+
+    async fn forget_device(&self, user: UserKey, device: DeviceTag) -> Result<(), MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.forget_device(user, device).await,
+            Self::Embedded(memory) => memory.forget_device(user, device).await,
+        }
+    }
+
+    fn sweep(&self, now: Timestamp) {
+        match self {
+            Self::Volatile(memory) => memory.sweep(now),
+            Self::Embedded(memory) => memory.sweep(now),
+        }
+    }
+
+    fn age(&self, now: Timestamp, days: &RetentionDays) {
+        match self {
+            Self::Volatile(memory) => memory.age(now, days),
+            Self::Embedded(memory) => memory.age(now, days),
+        }
+    }
+
+    fn is_degraded(&self) -> bool {
+        match self {
+            Self::Volatile(memory) => memory.is_degraded(),
+            Self::Embedded(memory) => memory.is_degraded(),
+        }
+    }
+
+    fn condition(&self) -> Condition {
+        match self {
+            Self::Volatile(memory) => memory.condition(),
+            Self::Embedded(memory) => memory.condition(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        match self {
+            Self::Volatile(memory) => memory.counts(),
+            Self::Embedded(memory) => memory.counts(),
+        }
+    }
+}
