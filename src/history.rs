@@ -281,6 +281,16 @@ impl UserHistory {
         }
     }
 
+    /// Rounds coordinates to so many decimals of a degree.
+    fn round(&mut self, decimals: u32) {
+        for known in &mut self.places {
+            known.place = known.place.rounded(decimals);
+        }
+        for mark in &mut self.marks {
+            mark.subject = mark.subject.rounded(decimals);
+        }
+    }
+
     /// What is forgotten is named by nothing that stays: a row names devices and agents by where they stand in it.
     fn untie(&mut self) {
         let Self { devices, agents, places, .. } = self;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The tunables of privacy.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Files with the secret from which all keys of memory follow: the one in use, and behind it the one that it replaces.
@@ -15,6 +15,18 @@ pub struct Settings {
     pub pseudonymise_key_file: KeyFiles,
     /// Days for which what is not used any more is kept.
     pub retention_days: RetentionDays,
+    /// Decimals of a degree with which coordinates leave the process: 3 are some 100 m.
+    pub coordinate_decimals: Bounded<0, 7>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pseudonymise_key_file: KeyFiles::default(),
+            retention_days: RetentionDays::default(),
+            coordinate_decimals: Bounded::of::<3>(),
+        }
+    }
 }
 
 /// Days for which what is not used any more is kept, by kind. **Source:** memory.md.

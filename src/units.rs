@@ -96,6 +96,14 @@ impl Coordinates {
         (latitude.abs() <= 90.0 && longitude.abs() <= 180.0).then_some(Self { latitude, longitude })
     }
 
+    /// The nearest point with so many decimals of a degree; there is one unless there are more than 300.
+    #[must_use]
+    pub fn rounded(self, decimals: u32) -> Option<Self> {
+        let scale = 10_f64.powi(i32::try_from(decimals).ok()?);
+        // Whole degrees are reached at 90 and at 180, so that nothing is rounded beyond.
+        Self::new((self.latitude * scale).round() / scale, (self.longitude * scale).round() / scale)
+    }
+
     /// Degrees north.
     #[must_use]
     pub fn latitude(self) -> f64 {

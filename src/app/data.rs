@@ -4,6 +4,7 @@
 //! was there.
 
 use super::{Reloaded, lists_over, load_over};
+use crate::bounded::Bounded;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
 use crate::context::data_file::Stamp;
@@ -11,6 +12,7 @@ use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::ListError;
 use crate::memory::store::Store;
 use crate::pipeline::{Loaded, Pipeline};
+use crate::privacy::KeyFiles;
 use crate::server::tls::{Certificates, TlsError};
 use crate::telemetry::{DataKind, Meters};
 use std::io;
@@ -198,7 +200,7 @@ impl Reloader {
     fn needs_restart(&self) -> bool {
         self.config.server != self.started.server
             || self.config.memory != self.started.memory
-            || self.config.privacy.pseudonymise_key_file != self.started.privacy.pseudonymise_key_file
+            || privacy_of_store(&self.config) != privacy_of_store(&self.started)
             || self.config.telemetry != self.started.telemetry
             || sources_max(&self.config) != sources_max(&self.started)
     }
@@ -223,6 +225,11 @@ impl Reloader {
         self.meters.data_read(DataKind::List, false);
         tracing::error!(%error, "a list is refused; the last good one, if any, stays");
     }
+}
+
+/// What a store is opened with.
+fn privacy_of_store(config: &Config) -> (&KeyFiles, Bounded<0, 7>) {
+    (&config.privacy.pseudonymise_key_file, config.privacy.coordinate_decimals)
 }
 
 /// The table of sources is made once.

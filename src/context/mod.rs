@@ -136,6 +136,23 @@ pub struct Place {
     pub country: Option<CountryCode>,
 }
 
+/// By how much rounding to whole degrees moves a point at most: half a degree of latitude and half a degree of longitude.
+///
+/// **Source:** WGS 84: a degree of latitude has at most 111.70 km, at the poles, and one of longitude at most 111.32 km.
+const HALF_DEGREES_KM: f64 = 78.85;
+
+impl Place {
+    /// The place with so many decimals of a degree. What it loses, the radius gains: it goes on to hold whatever it held. Rounding again
+    /// changes nothing.
+    #[must_use]
+    pub fn rounded(self, decimals: u32) -> Self {
+        let Some(at) = self.at.rounded(decimals).filter(|at| *at != self.at) else { return self };
+        let moved_km = HALF_DEGREES_KM / 10_f64.powi(i32::try_from(decimals).unwrap_or(i32::MAX));
+        let radius = Kilometres::new(self.radius.value() + moved_km).unwrap_or(self.radius);
+        Self { at, radius, ..self }
+    }
+}
+
 /// What a place's radius means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grain {

@@ -116,6 +116,13 @@ impl UserHistory {
 }
 
 impl Subject {
+    pub(super) fn rounded(self, decimals: u32) -> Self {
+        match self {
+            Self::Spot(at) => Self::Spot(at.rounded(decimals).unwrap_or(at)),
+            Self::Device(_) | Self::Address(_) | Self::Country(_) => self,
+        }
+    }
+
     fn is_same(self, other: Self) -> bool {
         match (self, other) {
             (Self::Spot(a), Self::Spot(b)) => is_one_place(a, b),

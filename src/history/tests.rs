@@ -450,6 +450,36 @@ proptest! {
     }
 
     #[test]
+    fn a_rounded_row_tells_no_more_than_it_may_and_its_places_hold_what_they_held(
+        latitude in -90.0..=90.0_f64, longitude in -180.0..=180.0_f64, decimals in 0..=7_u32,
+    ) {
+        let mut history = UserHistory::default();
+        let device = Some(DeviceTag(1));
+        history.learn(&Lesson::Completed(Login { device, place: place(latitude, longitude), ..login(NOW_S) }));
+        let fraud = Login { place: place(-latitude, -longitude), ..login(NOW_S) };
+        history.learn(&Lesson::Fraud { login: fraud, labelled: fraud.time });
+        let mut row = Vec::new();
+        history.write_row(&mut row);
+        prop_assert!(UserHistory::round_row(&mut row, decimals).is_ok());
+        let (read, once) = (UserHistory::read_row(&row).unwrap(), row.clone());
+        let is_round = |degrees: f64| {
+            let shown = format!("{degrees}");
+            shown.split_once('.').is_none_or(|(_, digits)| digits.len() <= usize::try_from(decimals).unwrap())
+        };
+        let spots = read.marks.iter().filter_map(|mark| if let Subject::Spot(at) = mark.subject { Some(at) } else { None });
+        for at in read.places.iter().map(|known| known.place.at).chain(spots) {
+            prop_assert!(is_round(at.latitude()) && is_round(at.longitude()), "{at:?}");
+        }
+        for (rounded, exact) in read.places.iter().zip(&history.places) {
+            let moved_km = great_circle(rounded.place.at, exact.place.at).value();
+            let gained_km = rounded.place.radius.value() - exact.place.radius.value();
+            prop_assert!(moved_km <= gained_km + 1e-5, "{moved_km} km, and {gained_km} km of radius");
+        }
+        prop_assert!(UserHistory::round_row(&mut row, decimals).is_ok());
+        prop_assert_eq!(row, once, "again changes nothing");
+    }
+
+    #[test]
     fn a_row_tells_whether_anything_of_it_is_too_old(
         lessons in prop::collection::vec(any_lesson(), 0..60), days in 80..260_u32,
     ) {

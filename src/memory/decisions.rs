@@ -80,6 +80,28 @@ pub enum Decision {
     Settled(Settled),
 }
 
+impl Decision {
+    /// What was decided, of whom.
+    #[must_use]
+    pub fn given(&self) -> &Given {
+        match self {
+            Self::Pending(pending) => &pending.given,
+            Self::Settled(settled) => &settled.given,
+        }
+    }
+
+    /// The same with coordinates of so many decimals of a degree.
+    #[must_use]
+    pub fn rounded(mut self, decimals: u32) -> Self {
+        let given = match &mut self {
+            Self::Pending(pending) => &mut pending.given,
+            Self::Settled(settled) => &mut settled.given,
+        };
+        given.login.place = given.login.place.map(|place| place.rounded(decimals));
+        self
+    }
+}
+
 /// What a client tells of a login's end.
 #[derive(Debug, Clone, Copy)]
 pub struct Report {

@@ -30,6 +30,8 @@ pub struct RecordCipher {
     key: [u8; 32],
     /// Opens what was sealed before the key was replaced; seals nothing.
     replaced: Option<[u8; 32]>,
+    /// Of coordinates, where they are not sealed as they are.
+    decimals: Option<u32>,
 }
 
 /// Why a record gives no decision, or a decision no record.
@@ -62,14 +64,14 @@ impl RecordCipher {
     /// Seals under a key that follows from the deployment's secret.
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { key: derived(secret), replaced: None }
+        Self { key: derived(secret), replaced: None, decimals: None }
     }
 
-    /// Seals under the deployment's secret, and opens what was sealed under the one that it replaces.
+    /// Seals with coordinates of so many decimals under the deployment's secret, and opens what was sealed under the one that it replaces.
     #[must_use]
-    pub fn of(secrets: &Secrets) -> Self {
+    pub fn of(secrets: &Secrets, coordinate_decimals: u32) -> Self {
         let (current, replaced) = secrets.of_records();
-        let cipher = Self::new(&current);
+        let cipher = Self { decimals: Some(coordinate_decimals), ..Self::new(&current) };
         replaced.iter().fold(cipher, Self::replacing)
     }
 
@@ -90,7 +92,10 @@ impl RecordCipher {
         let mut record = Vec::with_capacity(USUAL_BYTES);
         record.push(VERSION);
         record.extend_from_slice(&nonce);
-        decision.put(&mut record);
+        match self.decimals.filter(|_| decision.given().login.place.is_some()) {
+            Some(decimals) => decision.clone().rounded(decimals).put(&mut record),
+            None => decision.put(&mut record),
+        }
         let (nonce, content) = (Nonce::assume_unique_for_key(nonce), &mut record[HEAD_BYTES..]);
         // It fails for 256 GiB and more.
         let tag = record_key(&self.key, id)

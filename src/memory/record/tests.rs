@@ -226,6 +226,14 @@ fn a_replaced_key_opens_and_no_longer_seals() {
     assert_eq!((after.open(id(1), &new), before.open(id(1), &new)), (Ok(one()), Err(RecordError::NotOurs)));
 }
 
+#[test]
+fn coordinates_are_sealed_as_exactly_as_is_allowed() {
+    let cipher = RecordCipher::of(&Secrets::new([1; 32], None), 1);
+    let rounded = cipher.open(id(1), &cipher.seal(id(1), &one()).unwrap()).unwrap();
+    assert_eq!(rounded, one().rounded(1));
+    assert_eq!(rounded.given().login.place.map(|place| place.at), Coordinates::new(51.5, -0.1));
+}
+
 /// A key that leaked with the store is no reason to believe what stands in it.
 #[test]
 fn what_is_sealed_and_is_no_decision_is_refused() {
@@ -265,14 +273,7 @@ proptest! {
             bytes[at] = value;
         }
         if let Some(read) = read(&bytes) {
-            let _shown = format!("{read:?} {} {}", given(&read).name.tenant(), given(&read).name.user());
+            let _shown = format!("{read:?} {} {}", read.given().name.tenant(), read.given().name.user());
         }
-    }
-}
-
-fn given(decision: &Decision) -> &Given {
-    match decision {
-        Decision::Pending(pending) => &pending.given,
-        Decision::Settled(settled) => &settled.given,
     }
 }
