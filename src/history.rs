@@ -5,6 +5,7 @@
 //! telling one twice changes the outcome, and two replicas that learnt apart can be joined. Bounded whatever happens.
 
 mod lesson;
+mod merge;
 mod reports;
 mod retention;
 mod row;
@@ -305,13 +306,7 @@ impl UserHistory {
     /// An update moves its line of versions on; a version that goes back too far begins a line of its own. What is told
     /// late, an older version before a newer one, changes no line. Gives whether another had to go.
     fn record_agent(&mut self, agent: Agent, now_s: u32) -> bool {
-        let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.is_of_line(agent));
-        let passed = of_family()
-            .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s > now_s)
-            .min_by_key(|(_, known)| known.agent.major);
-        let succeeded =
-            || of_family().filter(|(_, known)| known.is_succeeded_by(agent)).max_by_key(|(_, known)| known.agent.major);
-        match passed.or_else(succeeded).map(|(line, _)| line) {
+        match self.line_of(agent, now_s) {
             Some(line) => {
                 let known = &mut self.agents[line];
                 known.agent.major = known.agent.major.max(agent.major);
@@ -320,6 +315,17 @@ impl UserHistory {
             }
             None => insert(&mut self.agents, KnownAgent { agent, usage: Usage::at(now_s) }),
         }
+    }
+
+    /// Where the line of versions stands to which this agent belongs, if it was used at this time.
+    fn line_of(&self, agent: Agent, time_s: u32) -> Option<usize> {
+        let of_family = || self.agents.iter().enumerate().filter(|(_, known)| known.is_of_line(agent));
+        let passed = of_family()
+            .filter(|(_, known)| known.agent.major >= agent.major && known.usage.last_s > time_s)
+            .min_by_key(|(_, known)| known.agent.major);
+        let succeeded =
+            || of_family().filter(|(_, known)| known.is_succeeded_by(agent)).max_by_key(|(_, known)| known.agent.major);
+        passed.or_else(succeeded).map(|(line, _)| line)
     }
 
     /// Keeps the last places, and the last visit to each.

@@ -102,7 +102,7 @@ impl UserHistory {
         self.marks.retain(|mark| !mark.subject.is_in(&traces));
     }
 
-    fn mark(&mut self, subject: Subject, time_s: u32) {
+    pub(super) fn mark(&mut self, subject: Subject, time_s: u32) {
         if let Some(known) = self.marks.iter_mut().find(|known| known.subject.is_same(subject)) {
             known.marked_s = known.marked_s.max(time_s);
             return;

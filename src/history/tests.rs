@@ -480,6 +480,31 @@ proptest! {
     }
 
     #[test]
+    fn two_histories_of_a_user_are_what_one_would_have_learnt(
+        logins in prop::collection::vec((usual_login(), any::<bool>(), any::<bool>()), 1..30),
+    ) {
+        let (mut here, mut there, mut one) = (UserHistory::default(), UserHistory::default(), UserHistory::default());
+        for (login, is_here, is_fraud) in &logins {
+            let half = if *is_here { &mut here } else { &mut there };
+            let lesson = Lesson::Completed(*login);
+            half.learn(&lesson);
+            one.learn(&lesson);
+            // What a label takes away, it takes away where it is told; its marks are known everywhere.
+            if *is_fraud && one.marks.is_empty() {
+                [half, &mut one].map(|history| history.mark(Subject::Device(DeviceTag(77)), login.time.unix_s()));
+            }
+        }
+        let mut other_way = there.clone();
+        other_way.merge(&here);
+        here.merge(&there);
+        prop_assert_eq!(&sorted(here.clone()), &sorted(one));
+        prop_assert_eq!(sorted(here.clone()), sorted(other_way), "either way");
+        let before = here.clone();
+        here.merge(&there);
+        prop_assert_eq!(here, before, "again changes nothing");
+    }
+
+    #[test]
     fn a_row_tells_whether_anything_of_it_is_too_old(
         lessons in prop::collection::vec(any_lesson(), 0..60), days in 80..260_u32,
     ) {
