@@ -16,8 +16,8 @@ use crate::context::ip_lists::IpLists;
 use crate::context::phone::Phones;
 use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
-use crate::history::{Lesson, Login, Proof};
-use crate::keyed_hash::HashKey;
+use crate::history::{Lesson, Login, Proof, UserHistory};
+use crate::keyed_hash::{HashKey, UserKey};
 use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
 use crate::memory::{Fetch, Memory, MemoryError, Record, Unvisited};
 use crate::privacy::RetentionDays;
@@ -63,6 +63,15 @@ pub struct Loaded {
     pub geoip: GeoIp,
     /// The address lists.
     pub lists: Arc<IpLists>,
+}
+
+/// Which look at a login it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Look {
+    /// The decision that was made at an earlier look and told to nobody: it is made again, and counted once.
+    pub again: Option<DecisionId>,
+    /// The store did not answer: the login is judged on what is here.
+    pub is_alone: bool,
 }
 
 /// A judged login.
@@ -116,8 +125,8 @@ impl<M: Memory> Pipeline<M> {
         Self { memory, key, ids, agents, phones, velocity, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
     }
 
-    /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. `unfetched` where its
-    /// history was asked for and did not come: it is judged without.
+    /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. What is to be told to others
+    /// is told by [`Memory::share`].
     ///
     /// # Errors
     ///
@@ -127,7 +136,7 @@ impl<M: Memory> Pipeline<M> {
         client: ClientTag,
         event: &'a LoginEvent<'_>,
         now: Timestamp,
-        unfetched: bool,
+        look: Look,
     ) -> Result<Scored<'a>, Fetch> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
@@ -137,15 +146,16 @@ impl<M: Memory> Pipeline<M> {
         // For a browser without a token of this user, and for one whose token was copied.
         let fresh = DeviceToken::first(self.ids.device());
         let issued = self.token_use(&context, fresh);
+        let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
         let (mut judged, mut has_history) = (None, false);
-        let visited = self.memory.visit(context.user, |history| {
+        let visited = self.visit(look, id, context.user, |history| {
             let (assessments, verdict) = judged.insert(judge(history.into()));
             has_history = history.is_some();
             ((), lesson(&loaded, &context, issued, assessments, verdict, history))
         });
         match visited {
             Ok(()) => {}
-            Err(Unvisited::Elsewhere(fetch)) if !unfetched => return Err(fetch),
+            Err(Unvisited::Elsewhere(fetch)) if !look.is_alone => return Err(fetch),
             Err(unvisited) => {
                 if let Unvisited::Failed(error) = unvisited {
                     self.failed(&error);
@@ -154,25 +164,38 @@ impl<M: Memory> Pipeline<M> {
             }
         }
         let (assessments, verdict) = judged.unwrap_or_else(|| judge(Recall::Failed));
-        let id = self.ids.decision(now);
         let is_copied = is_copied(&assessments);
         let at_once = teaches_at_once(&loaded, &assessments, &verdict);
         let who = (context.user, Name::new(&event.tenant, &event.user.id));
         let what = (login(&context, issued, is_copied), context.address.ip);
         let given = Given::new(who, client, what, &assessments, &verdict);
-        if at_once {
+        let is_first = look.again.is_none();
+        if at_once && is_first {
             self.count_success(visit(&context, &assessments), now);
         }
         let decision = decision(&loaded, &context, given, &assessments, &verdict, now);
         if let Err(error) = self.memory.keep(id, decision, has_history) {
             self.failed(&error);
         }
-        self.meters.scored(&assessments, &verdict, started.elapsed());
+        if is_first {
+            self.meters.scored(&assessments, &verdict, started.elapsed());
+        }
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);
         let presented = if is_copied { Presented::Copied } else { browser.presented };
         let degraded = self.memory.is_degraded();
         Ok(Scored { id, context, assessments, verdict, presented, cookie, degraded })
+    }
+
+    /// What is learnt alone is not tied to the decision: it is told to others some time, and not taken back.
+    fn visit(
+        &self,
+        look: Look,
+        id: DecisionId,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> ((), Option<Lesson>),
+    ) -> Result<(), Unvisited> {
+        if look.is_alone { self.memory.visit(user, judge) } else { self.memory.visit_at_login(id, user, judge) }
     }
 
     /// Takes the outcome of a decision at `now`, and learns what it teaches.

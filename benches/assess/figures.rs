@@ -9,6 +9,7 @@ use askance::context::geoip::GeoIp;
 use askance::event::LoginEvent;
 use askance::memory::decisions::ClientTag;
 use askance::memory::{Memory as _, Settings};
+use askance::pipeline::Look;
 use askance::verdict::Action;
 use maxminddb::Reader;
 use serde::Deserialize;
@@ -57,7 +58,7 @@ pub(crate) fn print(size: &Size, claims: bool) -> Result<(), Failure> {
 
 fn scores(people: &People, batches: usize) -> Result<(), Failure> {
     let score = |event: &LoginEvent<'_>| {
-        let scored = people.pipeline.score(ClientTag(0), event, event.time, false);
+        let scored = people.pipeline.score(ClientTag(0), event, event.time, Look::default());
         black_box(scored.map(|scored| scored.verdict.action).ok())
     };
     let mut random = SplitMix(7);

@@ -13,7 +13,7 @@ use askance::event::LoginEvent;
 use askance::memory::Settings;
 use askance::memory::decisions::ClientTag;
 use askance::memory::volatile::Volatile;
-use askance::pipeline::Pipeline;
+use askance::pipeline::{Look, Pipeline};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::hint::black_box;
@@ -187,6 +187,6 @@ fn counted_scores(pipeline: &Pipeline<Volatile>, events: &[LoginEvent<'_>]) {
 const COUNTED: &str = "counted_scores";
 
 fn score_one(pipeline: &Pipeline<Volatile>, event: &LoginEvent<'_>) {
-    let scored = pipeline.score(ClientTag(0), event, event.time, false);
+    let scored = pipeline.score(ClientTag(0), event, event.time, Look::default());
     black_box(scored.map(|scored| scored.verdict.action).ok());
 }

@@ -11,7 +11,7 @@ pub use ids::{DecisionId, IdSource};
 pub(super) use listing::{DeviceForgetter, Eraser, Listing};
 pub use listing::{Listed, Page, Query};
 pub(super) use tables::Decisions;
-pub(super) use walk::{Visitor, Walk};
+pub(super) use walk::{Held as HeldDecision, Visitor, Walk};
 
 use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet, FirstFactor};
@@ -221,14 +221,14 @@ impl Pending {
         self.demanded.then_some(Lesson::Unfinished(self.given.login.time))
     }
 
-    fn into_settled(self, result: Option<LoginResult>, factor: Option<Factor>) -> Settled {
+    pub(super) fn into_settled(self, result: Option<LoginResult>, factor: Option<Factor>) -> Settled {
         Settled { given: self.given, result, factor }
     }
 }
 
 impl Settled {
     /// The same result again changes nothing; another one is refused, and one that comes too late is of no decision.
-    fn again(&self, report: Report) -> Settlement {
+    pub(super) fn again(&self, report: Report) -> Settlement {
         match self.result {
             None => Settlement::Unknown,
             Some(_) if report.client != self.given.client => Settlement::Refused(Refusal::OtherClient),
@@ -240,7 +240,7 @@ impl Settled {
 
 impl Feedback {
     /// What the label teaches, said of this login.
-    fn teaches(self, of: &Given, is_completed: bool, now: Timestamp) -> Result<Lesson, Refusal> {
+    pub(super) fn teaches(self, of: &Given, is_completed: bool, now: Timestamp) -> Result<Lesson, Refusal> {
         if self.client != of.client && !self.by_operator {
             return Err(Refusal::OtherClient);
         }

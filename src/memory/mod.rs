@@ -7,6 +7,7 @@ mod changes;
 pub mod decisions;
 pub mod embedded;
 pub mod record;
+pub mod redis;
 pub mod store;
 mod users;
 pub mod volatile;
@@ -122,6 +123,31 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited>;
 
+    /// The same, for the login whose decision will be `id`, so that what it teaches can be told to other replicas with it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::visit`].
+    fn visit_at_login<T>(
+        &self,
+        _id: DecisionId,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
+    ) -> Result<T, Unvisited> {
+        self.visit(user, judge)
+    }
+
+    /// The id of a decision on this user's login: a shared store finds by it where the decision is.
+    fn name(&self, id: DecisionId, _user: UserKey) -> DecisionId {
+        id
+    }
+
+    /// Tells other replicas of a login that was judged, learnt and kept: the answer goes out behind it. `None` where there is
+    /// nobody to tell, or nobody can be told now.
+    fn share(&self, _id: DecisionId, _user: UserKey, _how: Sharing) -> Option<Share> {
+        None
+    }
+
     /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
     ///
     /// # Errors
@@ -203,6 +229,41 @@ pub struct Counts {
 
 /// What brings a history here; then it can be visited, unless it failed.
 pub type Fetch = Pin<Box<dyn Future<Output = Result<(), MemoryError>> + Send>>;
+
+/// What tells other replicas of a login. Dropped before its end, what the login taught is taken back.
+pub type Share = Pin<Box<dyn Future<Output = Result<(), Unshared>> + Send>>;
+
+/// How a login is told to other replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Where none of them changed the user meanwhile.
+    Compared,
+    /// On top of whatever they changed.
+    Merged,
+    /// When they can be reached again.
+    Later,
+}
+
+/// Why a login was not shared. What it taught is taken back, and its decision was not kept.
+#[derive(Debug)]
+pub enum Unshared {
+    /// Another replica changed the user: the login is to be judged again.
+    Changed,
+    /// Nobody can be reached.
+    Failed(MemoryError),
+}
+
+impl From<RowError> for Unshared {
+    fn from(error: RowError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<MemoryError> for Unshared {
+    fn from(error: MemoryError) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Why a history was not visited.
 pub enum Unvisited {

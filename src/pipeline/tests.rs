@@ -29,7 +29,7 @@ pub(crate) struct Faulty {
 
 /// Scores where every history is at hand.
 fn score<'a, M: Memory>(pipeline: &Pipeline<M>, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
-    let scored = pipeline.score(ClientTag(0), event, now, false);
+    let scored = pipeline.score(ClientTag(0), event, now, Look::default());
     scored.unwrap_or_else(|_| unreachable!("nothing is to be fetched"))
 }
 

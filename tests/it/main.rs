@@ -28,6 +28,7 @@ mod lists;
 mod openapi;
 mod peers;
 mod presets;
+mod redis;
 mod signals;
 mod support;
 mod tls;

@@ -30,6 +30,19 @@ impl DecisionId {
         self.0.to_be_bytes()
     }
 
+    /// The id that [`Self::to_bytes`] gave.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The same id with other bits at its end, the lowest of these.
+    #[must_use]
+    pub fn with_low_bits(self, count: u32, bits: u16) -> Self {
+        let mask = (1 << count) - 1;
+        Self(self.0 & !mask | u128::from(bits) & mask)
+    }
+
     /// The hyphenated form.
     pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
         Uuid::from_u128(self.0).hyphenated().encode_lower(buffer)

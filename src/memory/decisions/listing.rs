@@ -66,6 +66,11 @@ impl<'a> Listing<'a> {
         Self { query, found: BTreeMap::new() }
     }
 
+    /// Whether a newer decision only could change the page.
+    pub(in crate::memory) fn is_full(&self) -> bool {
+        self.found.len() > self.query.limit
+    }
+
     pub(in crate::memory) fn page(mut self) -> Page {
         let is_more = self.found.len() > self.query.limit;
         if is_more {
@@ -78,11 +83,10 @@ impl<'a> Listing<'a> {
 
 impl Visitor for Listing<'_> {
     fn wants(&self, id: DecisionId) -> bool {
-        let Query { since, before, limit, .. } = *self.query;
-        let is_full = self.found.len() > limit;
+        let Query { since, before, .. } = *self.query;
         before.is_none_or(|before| id < before)
             && since.is_none_or(|since| id.time() >= since)
-            && (!is_full || self.found.first_key_value().is_none_or(|(oldest, _)| id >= *oldest))
+            && (!self.is_full() || self.found.first_key_value().is_none_or(|(oldest, _)| id >= *oldest))
     }
 
     fn visit(&mut self, id: DecisionId, held: Held<'_>) -> bool {

@@ -1,8 +1,10 @@
 //! `POST /v1/score`.
 
-use super::retry::Turn;
+use super::retry::{First, Turn};
 use super::{Service, TIME_OFF_MS_MAX, answer_of, reception};
-use crate::memory::{Fetch, Memory};
+use crate::memory::decisions::DecisionId;
+use crate::memory::{Fetch, Memory, MemoryError, Share, Sharing, Unshared};
+use crate::pipeline::Look;
 use crate::server::Answer;
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
@@ -24,48 +26,103 @@ impl<M: Memory> Service<M> {
         caller.needs(Scope::Score)?;
         let minimal = prefers_minimal(headers);
         let body = self.json_body(headers, body).await?;
-        let mut unfetched = false;
+        let mut looking = Looking::default();
         loop {
-            match self.attempt(caller, minimal, &body, unfetched)? {
+            match self.attempt(caller, minimal, &body, &mut looking)? {
                 Attempt::Answered(json) => return Ok(answer_of(json)),
                 Attempt::UnderWay(over) => over.await,
                 Attempt::Elsewhere(fetch) => {
-                    if let Err(error) = fetch.await {
-                        self.pipeline.failed(&error);
-                        unfetched = true;
-                    }
+                    let fetched = fetch.await;
+                    self.look_again(&mut looking, fetched.err());
                 }
+                Attempt::Judged(id, answer, share) => match share.await {
+                    Ok(()) => return Ok(answer_of(looking.answered(answer))),
+                    Err(unshared) => {
+                        looking.look.again = Some(id);
+                        let failed = match unshared {
+                            Unshared::Changed => None,
+                            Unshared::Failed(error) => Some(error),
+                        };
+                        self.look_again(&mut looking, failed);
+                    }
+                },
             }
         }
     }
 
+    /// The next look is alone where the store failed, or where looks do not come to an end.
+    fn look_again(&self, looking: &mut Looking<'_>, failed: Option<MemoryError>) {
+        looking.looks += 1;
+        if let Some(error) = &failed {
+            self.pipeline.failed(error);
+        }
+        looking.look.is_alone |= failed.is_some() || looking.looks >= LOOKS_MAX;
+    }
+
     /// All that is done for a login, in one go: what it works with is large, and would be moved and kept from the caches
     /// if it had to outlive a wait.
-    fn attempt(&self, caller: Caller<'_>, minimal: bool, body: &Bytes, unfetched: bool) -> Result<Attempt, Failure> {
+    fn attempt<'a>(
+        &'a self,
+        caller: Caller<'_>,
+        minimal: bool,
+        body: &Bytes,
+        looking: &mut Looking<'a>,
+    ) -> Result<Attempt, Failure> {
         let Object(login): Object<LoginBody<'_>> = wire::parse(body)?;
         caller.may_act_for(login.tenant())?;
-        let retry = login.retry_parts(body);
+        let retry = login.retry_parts(body).filter(|_| looking.turn.is_none());
         let now = self.clock.now();
         let event = login.of_the_present()?.into_event(reception(caller, now))?;
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
-        let turn = retry.map(|parts| self.retries.turn(caller.share, minimal, parts));
-        let first = match turn {
-            None => None,
-            Some(Turn::First(first)) => Some(first),
+        match retry.map(|parts| self.retries.turn(caller.share, minimal, parts)) {
+            None => {}
+            Some(Turn::First(first)) => looking.turn = Some(first),
             Some(Turn::Again(answer)) => return Ok(Attempt::Answered(answer)),
             Some(Turn::Wait(over)) => return Ok(Attempt::UnderWay(Box::pin(over))),
-        };
-        let scored = match self.pipeline.score(caller.tag(), &event, now, unfetched) {
+        }
+        let scored = match self.pipeline.score(caller.tag(), &event, now, looking.look) {
             Ok(scored) => scored,
             Err(fetch) => return Ok(Attempt::Elsewhere(fetch)),
         };
         let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored) };
-        Ok(Attempt::Answered(match first {
-            Some(first) => first.answered(answer),
+        Ok(match self.pipeline.memory().share(scored.id, scored.context.user, looking.sharing()) {
+            None => Attempt::Answered(looking.answered(answer)),
+            Some(share) => Attempt::Judged(scored.id, answer, share),
+        })
+    }
+}
+
+/// After so many looks at a login whose user others change all the time, what it teaches is merged into whatever they stored.
+const COMPARED_MAX: u32 = 3;
+/// No login is looked at more often.
+const LOOKS_MAX: u32 = 8;
+
+/// What a login keeps from one look to the next.
+#[derive(Debug, Default)]
+struct Looking<'a> {
+    look: Look,
+    looks: u32,
+    /// Whoever repeats the login waits meanwhile.
+    turn: Option<First<'a>>,
+}
+
+impl Looking<'_> {
+    fn sharing(&self) -> Sharing {
+        match self.looks {
+            _ if self.look.is_alone => Sharing::Later,
+            0..COMPARED_MAX => Sharing::Compared,
+            COMPARED_MAX.. => Sharing::Merged,
+        }
+    }
+
+    /// The answer, kept for all who ask again.
+    fn answered(&mut self, answer: Vec<u8>) -> Bytes {
+        match self.turn.take() {
+            Some(turn) => turn.answered(answer),
             None => answer.into(),
-        }))
+        }
     }
 }
 
@@ -76,6 +133,8 @@ enum Attempt {
     UnderWay(Pin<Box<OwnedNotified>>),
     /// The user's history is to be fetched first.
     Elsewhere(Fetch),
+    /// Answered, once other replicas know.
+    Judged(DecisionId, Vec<u8>, Share),
 }
 
 /// RFC 7240.

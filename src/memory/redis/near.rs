@@ -1,0 +1,298 @@
+//! The near cache: what Redis had of a user when it was last asked, and what was learnt since and is not there yet.
+//!
+//! A lesson stays beside the row until Redis has it, so that it can be learnt again on top of what another replica stored, and
+//! be taken back where its login is judged anew. Guards of the map stay in this file.
+
+use crate::history::{Lesson, RowError, UserHistory};
+use crate::keyed_hash::UserKey;
+use crate::memory::decisions::DecisionId;
+use crate::memory::users::KeyIsHash;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What is known of users here.
+#[derive(Debug)]
+pub(super) struct Near {
+    users: DashMap<UserKey, Cached, BuildHasherDefault<KeyIsHash>>,
+    users_max: usize,
+    /// How many more users may come until they are counted, which locks every shard.
+    room: AtomicUsize,
+    /// Lessons are numbered, to tell those that were sent from those that came since.
+    number: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// More than cores, so that two logins seldom meet at one lock.
+const SHARDS: usize = 256;
+/// Lessons of one user that wait; the oldest is given up for the newest.
+const UNSHARED_MAX: usize = 32;
+/// Version and time of erasure, before the row.
+const HEAD_BYTES: usize = 16;
+
+#[derive(Debug, Default)]
+struct Cached {
+    stamp: Stamp,
+    /// Somebody else changed it, or may have.
+    is_stale: bool,
+    /// As Redis has it; empty where the user has no history.
+    row: Box<[u8]>,
+    unshared: Vec<Unshared>,
+}
+
+/// What stands before a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Another one with every change; 0 where there is nothing in Redis.
+    pub(super) version: u64,
+    pub(super) erased_ms: u64,
+}
+
+impl Stamp {
+    /// What a script compares.
+    pub(super) fn compared(&self) -> Vec<u8> {
+        if self.version == 0 { Vec::new() } else { self.version.to_le_bytes().to_vec() }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Unshared {
+    number: u64,
+    /// The login that brought it, while that is being shared.
+    by: Option<DecisionId>,
+    learnt_ms: u64,
+    lesson: Lesson,
+}
+
+/// What a visit finds.
+pub(super) enum Visited<T> {
+    Here(T),
+    /// It has to be fetched.
+    Elsewhere,
+}
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) expected: Stamp,
+    /// The row with all lessons; `None` where there are none.
+    pub(super) value: Option<(u64, Vec<u8>)>,
+    /// The lesson of the login in question is among them.
+    pub(super) holds_own: bool,
+    upto: u64,
+}
+
+/// A value of Redis, taken apart; an empty one is of a user of whom nothing is there.
+pub(super) fn taken_apart(value: &[u8]) -> Result<(Stamp, &[u8]), RowError> {
+    if value.is_empty() {
+        return Ok((Stamp::default(), value));
+    }
+    let (version, rest) = value.split_first_chunk().ok_or(RowError)?;
+    let (erased_ms, row) = rest.split_first_chunk().ok_or(RowError)?;
+    Ok((Stamp { version: u64::from_le_bytes(*version), erased_ms: u64::from_le_bytes(*erased_ms) }, row))
+}
+
+/// A value for Redis.
+pub(super) fn value(stamp: Stamp, history: Option<&UserHistory>) -> Vec<u8> {
+    let mut value = Vec::with_capacity(HEAD_BYTES + history.map_or(0, UserHistory::row_len));
+    value.extend_from_slice(&stamp.version.to_le_bytes());
+    value.extend_from_slice(&stamp.erased_ms.to_le_bytes());
+    if let Some(history) = history {
+        history.write_row(&mut value);
+    }
+    value
+}
+
+impl Cached {
+    /// The row with what was learnt since; whether there is a history.
+    fn fill(&self, history: &mut UserHistory) -> Result<bool, RowError> {
+        if !self.row.is_empty() {
+            history.fill(&self.row)?;
+        }
+        let mut is_known = !self.row.is_empty();
+        for Unshared { lesson, .. } in &self.unshared {
+            if is_known || lesson.begins_a_history() {
+                history.learn(lesson);
+                is_known = true;
+            }
+        }
+        Ok(is_known)
+    }
+}
+
+impl Near {
+    pub(super) fn new(users_max: usize) -> Self {
+        Self {
+            users: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
+            users_max,
+            room: AtomicUsize::new(with_surplus(users_max)),
+            number: AtomicU64::new(1),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// Shows a user to `judge`, and keeps what that learns. `stale_too` where nothing better can be had.
+    pub(super) fn visit<T>(
+        &self,
+        user: UserKey,
+        (by, now_ms, stale_too): (Option<DecisionId>, u64, bool),
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
+    ) -> Result<Visited<T>, RowError> {
+        let Some(mut cached) = self.users.get_mut(&user).filter(|cached| stale_too || !cached.is_stale) else {
+            return Ok(Visited::Elsewhere);
+        };
+        let mut history = UserHistory::default();
+        let is_known = cached.fill(&mut history)?;
+        let (answer, lesson) = judge(is_known.then_some(&history));
+        if let Some(lesson) = lesson.filter(|lesson| is_known || lesson.begins_a_history()) {
+            if cached.unshared.len() == UNSHARED_MAX {
+                cached.unshared.remove(0);
+                self.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            let number = self.number.fetch_add(1, Ordering::Relaxed);
+            cached.unshared.push(Unshared { number, by, learnt_ms: now_ms, lesson });
+        }
+        Ok(Visited::Here(answer))
+    }
+
+    /// Takes what Redis has of a user, and learns on top of it what is not there yet, but for the lesson of `without` and
+    /// what is older than an erasure.
+    pub(super) fn take(&self, user: UserKey, found: &[u8], without: Option<DecisionId>) -> Result<(), RowError> {
+        let (stamp, row) = taken_apart(found)?;
+        if !row.is_empty() {
+            UserHistory::read_row(row)?;
+        }
+        if !self.users.contains_key(&user) && !self.takes_room() {
+            self.make_room();
+        }
+        let mut cached = self.users.entry(user).or_default();
+        cached.unshared.retain(|unshared| {
+            let is_erased = stamp.erased_ms != 0 && unshared.learnt_ms <= stamp.erased_ms;
+            !is_erased && (without.is_none() || unshared.by != without)
+        });
+        (cached.stamp, cached.is_stale) = (stamp, false);
+        if *cached.row != *row {
+            cached.row = row.into();
+        }
+        Ok(())
+    }
+
+    /// What Redis is to be told of a user, under a new version.
+    pub(super) fn outgoing(
+        &self,
+        user: UserKey,
+        by: Option<DecisionId>,
+        version: u64,
+    ) -> Result<Option<Outgoing>, RowError> {
+        let Some(cached) = self.users.get(&user) else { return Ok(None) };
+        let expected = cached.stamp;
+        let holds_own = by.is_some() && cached.unshared.iter().any(|unshared| unshared.by == by);
+        let upto = cached.unshared.last().map_or(0, |unshared| unshared.number);
+        let value = if cached.unshared.is_empty() {
+            None
+        } else {
+            let mut history = UserHistory::default();
+            let is_known = cached.fill(&mut history)?;
+            Some((version, value(Stamp { version, ..expected }, is_known.then_some(&history))))
+        };
+        Ok(Some(Outgoing { expected, value, holds_own, upto }))
+    }
+
+    /// What Redis had of a user when it was last asked, if nothing speaks against it.
+    pub(super) fn as_stored(&self, user: UserKey) -> Option<Vec<u8>> {
+        let cached = self.users.get(&user).filter(|cached| !cached.is_stale)?;
+        let mut stored = Vec::new();
+        if cached.stamp.version != 0 {
+            stored.extend_from_slice(&cached.stamp.version.to_le_bytes());
+            stored.extend_from_slice(&cached.stamp.erased_ms.to_le_bytes());
+            stored.extend_from_slice(&cached.row);
+        }
+        Some(stored)
+    }
+
+    /// Whether this login taught something that Redis does not have.
+    pub(super) fn holds(&self, user: UserKey, by: DecisionId) -> bool {
+        self.users.get(&user).is_some_and(|cached| cached.unshared.iter().any(|unshared| unshared.by == Some(by)))
+    }
+
+    /// Redis has what was sent.
+    pub(super) fn stored(&self, user: UserKey, sent: &Outgoing) {
+        let Some((version, value)) = &sent.value else { return };
+        let Some(mut cached) = self.users.get_mut(&user) else { return };
+        cached.unshared.retain(|unshared| unshared.number > sent.upto);
+        if cached.stamp == sent.expected {
+            cached.stamp.version = *version;
+            cached.row = value[HEAD_BYTES..].into();
+        } else {
+            // What was fetched meanwhile may be of before.
+            cached.is_stale = true;
+        }
+    }
+
+    /// Takes back what a login taught, which is judged anew, or by nobody any more.
+    pub(super) fn take_back(&self, user: UserKey, by: DecisionId) {
+        if let Some(mut cached) = self.users.get_mut(&user) {
+            cached.unshared.retain(|unshared| unshared.by != Some(by));
+        }
+    }
+
+    /// Somebody else changed this user.
+    pub(super) fn distrust(&self, user: UserKey) {
+        if let Entry::Occupied(mut cached) = self.users.entry(user) {
+            if cached.get().unshared.is_empty() {
+                cached.remove();
+            } else {
+                cached.get_mut().is_stale = true;
+            }
+        }
+    }
+
+    /// Nobody told what changed for a while. What there is stays, for as long as nothing better can be had.
+    pub(super) fn distrust_all(&self) {
+        self.users.iter_mut().for_each(|mut cached| cached.is_stale = true);
+    }
+
+    /// Whether something of this user is not in Redis.
+    pub(super) fn is_unshared(&self, user: UserKey) -> bool {
+        self.users.get(&user).is_some_and(|cached| !cached.unshared.is_empty())
+    }
+
+    /// Users here.
+    pub(super) fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Lessons given up since the last time that this was asked.
+    pub(super) fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
+    }
+
+    fn takes_room(&self) -> bool {
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).is_ok()
+    }
+
+    /// Those without a history go first, then those who were away longest, down to 19/20 of the bound; once for every eighth of it
+    /// that comes. What Redis does not have stays.
+    fn make_room(&self) {
+        self.users.retain(|_, cached| !cached.row.is_empty() || !cached.unshared.is_empty());
+        let last_login = |cached: &Cached| UserHistory::last_login_of_row(&cached.row);
+        let mut times: Vec<u32> = self.users.iter().map(|entry| last_login(&entry)).collect();
+        if times.len() > self.users_max {
+            let surplus = times.len() - (self.users_max - self.users_max / 20);
+            let (_, cutoff, _) = times.select_nth_unstable(surplus - 1);
+            let (cutoff, mut left) = (*cutoff, surplus);
+            self.users.retain(|_, cached| {
+                let goes = left > 0 && cached.unshared.is_empty() && last_login(cached) <= cutoff;
+                left -= usize::from(goes);
+                !goes
+            });
+        }
+        self.room.store(with_surplus(self.users_max).saturating_sub(self.users.len()), Ordering::Relaxed);
+    }
+}
+
+/// How many users there may be before they are counted.
+fn with_surplus(users_max: usize) -> usize {
+    users_max + users_max / 8
+}

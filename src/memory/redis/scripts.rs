@@ -1,0 +1,181 @@
+//! What Redis does in one step. The scripts compare and store; what is learnt, merged or judged is decided outside of them.
+//!
+//! Keys beyond those that are named lie in the same slot: they begin with the tag's prefix, which is handed over.
+
+use ::redis::Cmd;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+/// A script, and the hash by which Redis knows it.
+#[derive(Debug)]
+pub(super) struct Script {
+    text: &'static str,
+    sha: String,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) share: Script,
+    pub(super) settle: Script,
+    pub(super) replace: Script,
+    pub(super) erase: Script,
+    pub(super) greet: Script,
+}
+
+/// One call of a script.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Invocation<'a> {
+    pub(super) script: &'a Script,
+    pub(super) keys: &'a [&'a [u8]],
+    pub(super) arguments: &'a [&'a [u8]],
+}
+
+impl Invocation<'_> {
+    /// By its hash.
+    pub(super) fn short(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.sha)
+    }
+
+    /// By its text, which Redis then knows: for a server that was restarted or told to forget.
+    pub(super) fn long(&self) -> Cmd {
+        self.command("EVAL", self.script.text)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = ::redis::cmd(name);
+        command.arg(script).arg(self.keys.len());
+        for part in self.keys.iter().chain(self.arguments) {
+            command.arg(*part);
+        }
+        command
+    }
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            share: Script::new(SHARE),
+            settle: Script::new(SETTLE),
+            replace: Script::new(REPLACE),
+            erase: Script::new(ERASE),
+            greet: Script::new(GREET),
+        }
+    }
+
+    pub(super) fn all(&self) -> [&Script; 5] {
+        [&self.share, &self.settle, &self.replace, &self.erase, &self.greet]
+    }
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        // Redis names scripts so; nothing is protected by it.
+        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+        let sha = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { text, sha }
+    }
+
+    pub(super) fn load(&self) -> Cmd {
+        let mut command = ::redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(self.text);
+        command
+    }
+}
+
+/// A login: compares the version of the user's row, then stores the row and the decision. 1, or the row as it is where somebody else
+/// changed it: then nothing is stored, but the decision if it is to be kept in any case, and not of before an erasure.
+///
+/// A row begins with its version (8 bytes) and the time of the last erasure in ms. The look at the row behind its change has the
+/// server go on telling this connection of further changes.
+const SHARE: &str = r"
+local row, decision, of_user, of_tag = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local version, value, row_ttl_s, record, record_ttl_s = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local id, user, room, oldest, in_any_case, made_ms, prefix = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10], ARGV[11], ARGV[12]
+local current = redis.call('GET', row) or ''
+local same = string.sub(current, 1, 8) == version
+if not same and in_any_case ~= '1' then return current end
+if same and value ~= '' then
+  redis.call('SET', row, value, 'EX', row_ttl_s)
+  redis.call('EXISTS', row)
+end
+local erased = current ~= '' and struct.unpack('<I8', current, 9) >= tonumber(made_ms)
+if record ~= '' and (same or not erased) then
+  redis.call('SET', decision, record, 'EX', record_ttl_s)
+  redis.call('ZREMRANGEBYLEX', of_user, '-', '(' .. oldest)
+  redis.call('ZADD', of_user, 0, id)
+  redis.call('EXPIRE', of_user, record_ttl_s)
+  redis.call('ZREMRANGEBYLEX', of_tag, '-', '(' .. oldest)
+  redis.call('ZADD', of_tag, 0, id .. user)
+  local over = redis.call('ZCARD', of_tag) - room
+  if over > 0 then
+    local gone = redis.call('ZPOPMIN', of_tag, over)
+    for at = 1, #gone, 2 do
+      redis.call('DEL', prefix .. 'd:' .. string.sub(gone[at], 1, 16))
+      redis.call('ZREM', prefix .. 'i:' .. string.sub(gone[at], 17, 32), string.sub(gone[at], 1, 16))
+    end
+  end
+end
+if same then return 1 end
+return current
+";
+
+/// An outcome: where decision and row are still what they were, the decision is replaced, the lesson stored, and the decision moves
+/// to the list of those that wait no longer. 1; 0 where the decision is another one by now; or the row as it is.
+const SETTLE: &str = r"
+local row, decision, from_known, from_strangers, to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local version, value, row_ttl_s, seen, record, id, user = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local room, prefix = tonumber(ARGV[8]), ARGV[9]
+local held = redis.call('GET', decision)
+if not held or string.sub(held, 1, #seen) ~= seen then return 0 end
+if value ~= '' then
+  local current = redis.call('GET', row) or ''
+  if string.sub(current, 1, 8) ~= version then return current end
+  redis.call('SET', row, value, 'EX', row_ttl_s)
+  redis.call('EXISTS', row)
+end
+redis.call('SET', decision, record, 'KEEPTTL')
+local member = id .. user
+redis.call('ZREM', from_known, member)
+redis.call('ZREM', from_strangers, member)
+redis.call('ZADD', to, 0, member)
+local over = redis.call('ZCARD', to) - room
+if over > 0 then
+  local gone = redis.call('ZPOPMIN', to, over)
+  for at = 1, #gone, 2 do
+    redis.call('DEL', prefix .. 'd:' .. string.sub(gone[at], 1, 16))
+    redis.call('ZREM', prefix .. 'i:' .. string.sub(gone[at], 17, 32), string.sub(gone[at], 1, 16))
+  end
+end
+return 1
+";
+
+/// Replaces a decision that is still what it was: 1, else 0.
+const REPLACE: &str = r"
+local held = redis.call('GET', KEYS[1])
+if not held or string.sub(held, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+";
+
+/// Takes away all that is known of a user, and leaves when that was.
+const ERASE: &str = r"
+local row, of_user = KEYS[1], KEYS[2]
+local value, row_ttl_s, user, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+for _, id in ipairs(redis.call('ZRANGE', of_user, 0, -1)) do
+  redis.call('DEL', prefix .. 'd:' .. id)
+  for at = 3, 6 do redis.call('ZREM', KEYS[at], id .. user) end
+end
+redis.call('DEL', of_user)
+redis.call('SET', row, value, 'EX', row_ttl_s)
+redis.call('EXISTS', row)
+return 1
+";
+
+/// Whose deployment's it is, and in which format; ours where nobody's, if it may be nobody's.
+const GREET: &str = r"
+local held = redis.call('GET', KEYS[1])
+if held then return held end
+if ARGV[2] ~= '1' then return '' end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+";

@@ -1,0 +1,5 @@
+//! Memory that replicas share, against a real Redis.
+
+mod replica;
+mod start;
+mod together;

@@ -1,0 +1,141 @@
+//! A real `redis-server` on a loopback port, in a directory of its own, ended by its process id.
+
+use super::eventually;
+use redis::{Client, Cmd, Connection, FromRedisValue};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// What a server needs so that it is taken: a file behind what it acknowledges, and no forgetting.
+const DURABLE: &[&str] = &["--appendonly", "yes", "--maxmemory-policy", "noeviction"];
+
+/// Ended when dropped.
+#[derive(Debug)]
+pub(crate) struct RedisServer {
+    child: Child,
+    pub(crate) port: u16,
+    directory: TempDir,
+    arguments: Vec<String>,
+}
+
+impl RedisServer {
+    pub(crate) fn start() -> Self {
+        Self::start_with(DURABLE)
+    }
+
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let directory = TempDir::new().unwrap();
+        eventually("a port that nobody took first", || {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut child = spawn(port, &directory, &arguments);
+            answers(port, &mut child).then(|| (child, port))
+        })
+        .with(directory, arguments)
+    }
+
+    /// A port for the bus of a cluster lies 10,000 above that of the clients.
+    pub(crate) fn start_node() -> Self {
+        let arguments = [DURABLE, &["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]].concat();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let directory = TempDir::new().unwrap();
+        eventually("two ports that nobody took first", || {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let low = 10_000 + port % 20_000;
+            TcpListener::bind(("127.0.0.1", low)).ok()?;
+            TcpListener::bind(("127.0.0.1", low + 10_000)).ok()?;
+            let mut child = spawn(low, &directory, &arguments);
+            answers(low, &mut child).then(|| (child, low))
+        })
+        .with(directory, arguments)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Another client of the same server.
+    pub(crate) fn connect(&self) -> Connection {
+        connect(self.port).expect("the server answers")
+    }
+
+    pub(crate) fn ask<T: FromRedisValue>(&self, words: &str) -> T {
+        command(words).query(&mut self.connect()).unwrap_or_else(|error| panic!("{words}: {error}"))
+    }
+
+    /// As a machine that loses its power.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The same server again, with what is on its disk.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(self.port, &self.directory, &self.arguments);
+        assert!(answers(self.port, &mut self.child), "the port was taken meanwhile");
+    }
+
+    /// `STOP` or `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+}
+
+/// What a started server becomes.
+trait Started {
+    fn with(self, directory: TempDir, arguments: Vec<String>) -> RedisServer;
+}
+
+impl Started for (Child, u16) {
+    fn with(self, directory: TempDir, arguments: Vec<String>) -> RedisServer {
+        RedisServer { child: self.0, port: self.1, directory, arguments }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // One that is stopped does not end before it goes on.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub(crate) fn command(words: &str) -> Cmd {
+    let mut words = words.split_whitespace();
+    let mut command = redis::cmd(words.next().expect("a command has a name"));
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command
+}
+
+fn spawn(port: u16, directory: &TempDir, arguments: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
+        .args(arguments)
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server is installed")
+}
+
+fn connect(port: u16) -> redis::RedisResult<Connection> {
+    Client::open(("127.0.0.1", port))?.get_connection_with_timeout(Duration::from_secs(5))
+}
+
+/// False when the server ended, since somebody else has the port.
+fn answers(port: u16, child: &mut Child) -> bool {
+    let ready = eventually("redis-server is ready", || {
+        if child.try_wait().unwrap().is_some() {
+            return Some(false);
+        }
+        let pong = connect(port).and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+        pong.is_ok().then_some(true)
+    });
+    // Another server may have answered.
+    ready && child.try_wait().unwrap().is_none()
+}
