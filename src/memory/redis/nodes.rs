@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How often a call follows a slot that moves, or waits for one that is on its way.
+/// How often a call follows a slot that moves, or comes back with the text of its script.
 const REDIRECTS_MAX: usize = 6;
 /// Between two looks at a slot that is on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(2);
@@ -209,8 +209,9 @@ impl Nodes {
 
     async fn follow(&self, tag: Tag, mut command: Cmd, long: impl Fn() -> Cmd) -> Result<Value, Trouble> {
         let mut node = self.routes.load().node(tag.slot()).cloned().ok_or(Trouble::Away)?;
-        let mut is_asking = false;
-        for _ in 0..REDIRECTS_MAX {
+        let (mut is_asking, mut redirects) = (false, 0);
+        // A slot that is on its way is waited for, as long as the call may take.
+        while redirects < REDIRECTS_MAX {
             let error = match node.send(&command, is_asking).await {
                 Err(Trouble::Error(error)) => error,
                 answer => return answer,
@@ -218,17 +219,18 @@ impl Nodes {
             match error.kind() {
                 ErrorKind::Server(ServerErrorKind::NoScript) => command = long(),
                 ErrorKind::Server(ServerErrorKind::Moved) => {
-                    node = self.moved(&error).await?;
-                    is_asking = false;
+                    (node, is_asking) = (self.moved(&error).await?, false);
                 }
                 ErrorKind::Server(ServerErrorKind::Ask) => {
-                    let known = self.redirected(&error);
-                    node = known.ok_or(Trouble::Away)?;
-                    is_asking = true;
+                    (node, is_asking) = (self.redirected(&error).ok_or(Trouble::Away)?, true);
                 }
-                ErrorKind::Server(ServerErrorKind::TryAgain) => tokio::time::sleep(ON_ITS_WAY).await,
+                ErrorKind::Server(ServerErrorKind::TryAgain) => {
+                    tokio::time::sleep(ON_ITS_WAY).await;
+                    continue;
+                }
                 _ => return Err(error.into()),
             }
+            redirects += 1;
         }
         Err(Trouble::Late)
     }

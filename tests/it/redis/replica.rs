@@ -9,7 +9,8 @@ use askance::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use askance::memory::decisions::{
     ClientTag, Decision, DecisionId, Given, IdSource, LoginResult, Name, Pending, Query, Report, Settled, Teaches,
 };
-use askance::memory::redis::{Redis, RedisUrl, Settings, Setup, StartError};
+pub(crate) use askance::memory::redis::Setup;
+use askance::memory::redis::{Redis, RedisUrl, Settings, StartError};
 use askance::memory::{Memory, MemoryError, Sharing, Unshared, Unvisited};
 use askance::signals::{Code, Signal};
 use askance::units::Confidence;

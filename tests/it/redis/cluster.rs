@@ -1,0 +1,174 @@
+//! Three nodes: what is known of a user is on one of them, wherever that goes.
+
+use super::outcomes::all;
+use super::replica::{Replica, run};
+use super::together::eventually;
+use crate::support::redis::{RedisServer, command};
+use askance::memory::Memory;
+use askance::memory::decisions::Settlement;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const NODES: usize = 3;
+const SLOTS: usize = 16_384;
+
+struct Cluster {
+    nodes: Vec<RedisServer>,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let nodes: Vec<RedisServer> = std::iter::repeat_with(RedisServer::start_node).take(NODES).collect();
+        for (number, node) in nodes.iter().enumerate() {
+            let (first, last) = (number * SLOTS / NODES, (number + 1) * SLOTS / NODES - 1);
+            node.ask::<String>(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"));
+            node.ask::<String>(&format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1));
+            node.ask::<String>(&format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port));
+        }
+        let cluster = Self { nodes };
+        crate::support::eventually("the nodes know each other", || {
+            cluster
+                .nodes
+                .iter()
+                .all(|node| {
+                    let info: String = node.ask("CLUSTER INFO");
+                    info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}"))
+                })
+                .then_some(())
+        });
+        cluster
+    }
+
+    /// Moves a slot with all that is in it, as `redis-cli --cluster reshard` does, from the node that has it.
+    fn move_slot(&self, slot: usize, from: &RedisServer, to: &RedisServer) {
+        let [from_id, to_id] = [from, to].map(|node| node.ask::<String>("CLUSTER MYID"));
+        to.ask::<String>(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
+        from.ask::<String>(&format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
+        loop {
+            let keys: Vec<Vec<u8>> = from.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 10"));
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let mut migrate = redis::cmd("MIGRATE");
+                migrate.arg("127.0.0.1").arg(to.port).arg(key).arg(0).arg(5_000);
+                migrate.query::<redis::Value>(&mut from.connect()).unwrap();
+            }
+        }
+        for node in [to, from] {
+            node.ask::<String>(&format!("CLUSTER SETSLOT {slot} NODE {to_id}"));
+        }
+        self.nodes.iter().for_each(|node| {
+            // A node that does not hear of it this way does so by gossip.
+            command(&format!("CLUSTER SETSLOT {slot} NODE {to_id}")).query::<String>(&mut node.connect()).ok();
+        });
+    }
+}
+
+#[test]
+fn all_of_a_user_is_on_one_node_and_all_nodes_have_some() {
+    let cluster = Cluster::start();
+    let (one, other) = (Replica::of(&cluster.nodes[0]), Replica::of(&cluster.nodes[2]));
+    run(async {
+        let mut made = Vec::new();
+        for number in 0..60 {
+            let user = format!("user-{number}");
+            let (a, b) = tokio::join!(one.log_in(&user, 1), other.log_in(&user, 2));
+            let waits = one.challenge(&user, 3).await;
+            assert!(matches!(other.succeed(waits.id).await, Ok(Settlement::Counted(_))), "{user}");
+            assert_eq!(one.log_in(&user, 1).await.known, Some(3));
+            made.extend([a.id, b.id, waits.id]);
+        }
+        for node in &cluster.nodes {
+            assert!(node.ask::<usize>("DBSIZE") > 30, "every node has users");
+        }
+        let listed = other.listed(other.query(None, 50)).await;
+        assert!(listed.len() == 240 && made.iter().all(|id| listed.contains(id)), "{} decisions", listed.len());
+        assert_eq!(one.listed(one.query(Some("user-7"), 50)).await.len(), 4);
+        one.memory.erase(one.user("user-7")).await.expect("the cluster serves");
+        assert_eq!(other.listed(other.query(None, 50)).await.len(), 236);
+        eventually("the erasure is told", async || (other.near("user-7").await == Some(0)).then_some(())).await;
+    });
+}
+
+#[test]
+fn slots_that_move_under_load_lose_nothing() {
+    let cluster = Cluster::start();
+    let (one, other) = (Replica::of(&cluster.nodes[0]), Replica::of(&cluster.nodes[1]));
+    run(async {
+        for number in 0..20 {
+            one.log_in(&format!("user-{number}"), 1).await;
+        }
+    });
+    // The slots of these users, of those that are on the first node.
+    let keys: Vec<Vec<u8>> = cluster.nodes[0].ask("KEYS askance:{*}:u:*");
+    let mut slots: Vec<usize> = keys
+        .iter()
+        .map(|key| redis::cmd("CLUSTER").arg("KEYSLOT").arg(key).query(&mut cluster.nodes[0].connect()).unwrap())
+        .collect();
+    slots.dedup();
+    assert!(!slots.is_empty());
+    let is_moving = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            slots.iter().for_each(|slot| cluster.move_slot(*slot, &cluster.nodes[0], &cluster.nodes[2]));
+            is_moving.store(false, Ordering::Relaxed);
+        });
+        run(all((0..20).map(|number| log_in_while(&is_moving, [&one, &other], format!("user-{number}")))));
+    });
+    run(async {
+        let third = Replica::of(&cluster.nodes[1]);
+        for number in 0..20 {
+            let user = format!("user-{number}");
+            eventually("all devices are there", async || (third.near(&user).await >= Some(4)).then_some(())).await;
+        }
+        let left: Vec<Vec<u8>> = cluster.nodes[0].ask("KEYS askance:{*}:u:*");
+        assert!(left.is_empty(), "they went with their slots");
+    });
+}
+
+async fn log_in_while(is_moving: &AtomicBool, replicas: [&Replica; 2], user: String) {
+    let mut rounds = 0;
+    while is_moving.load(Ordering::Relaxed) || rounds < 3 {
+        let judged = replicas[rounds % 2].log_in(&user, 2 + rounds as u64 % 4).await;
+        assert!(judged.known.is_some(), "{judged:?}");
+        rounds += 1;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_node_that_is_gone_takes_only_its_own_users_away() {
+    let mut cluster = Cluster::start();
+    cluster.nodes.iter().for_each(|node| drop(node.ask::<String>("CONFIG SET cluster-require-full-coverage no")));
+    let replica = Replica::hasty(&cluster.nodes[0].url());
+    run(async {
+        let users: Vec<String> = (0..30).map(|number| format!("user-{number}")).collect();
+        for user in &users {
+            while !replica.log_in(user, 1).await.is_shared {}
+        }
+        cluster.nodes[1].kill();
+        eventually("that is noticed", async || {
+            for user in &users {
+                replica.log_in(user, 2).await;
+            }
+            replica.memory.is_degraded().then_some(())
+        })
+        .await;
+        let mut shared = 0;
+        for user in &users {
+            let judged = replica.log_in(user, 3).await;
+            assert!(judged.known.is_some(), "near, whoever has it: {judged:?}");
+            shared += usize::from(judged.is_shared);
+        }
+        assert!((1..users.len()).contains(&shared), "{shared} of {}", users.len());
+        cluster.nodes[1].restart();
+        eventually("all serve again", async || (!replica.memory.is_degraded()).then_some(())).await;
+        let third = eventually("a third starts", async || {
+            super::replica::open(&super::replica::setup(&cluster.nodes[2].url())).ok()
+        })
+        .await;
+        for user in &users {
+            eventually("nothing is lost", async || (third.near(user).await == Some(3)).then_some(())).await;
+        }
+    });
+}
