@@ -2,9 +2,10 @@
 //!
 //! Locks of this file are taken under those of the tables in memory, never the other way round, and never over a disk.
 
+use super::decisions::DecisionId;
 use super::users::KeyIsHash;
 use crate::keyed_hash::UserKey;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,9 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 type Keys = HashSet<UserKey, BuildHasherDefault<KeyIsHash>>;
 
 /// Users whose row changed since it was last written: each once, however often it changes, some 20 bytes. A user who is noted
-/// stays in memory, so there are never more than memory holds.
+/// stays in memory, so there are never more than memory holds. And decisions, 16 bytes each: of these few more are noted
+/// than memory holds, and the oldest are let go first, as they are there.
 #[derive(Debug)]
 pub(super) struct Changes {
+    decisions: Box<[Mutex<VecDeque<DecisionId>>]>,
+    decisions_max: usize,
     shards: Box<[Mutex<Keys>]>,
     /// What is being written. A key is here before it leaves its shard, and back in its shard before it leaves here.
     in_flight: Mutex<Keys>,
@@ -22,13 +26,45 @@ pub(super) struct Changes {
     next: AtomicUsize,
 }
 
+/// Ids are spread by chance.
+const UNEVEN: usize = 64;
 /// More than cores, so that two logins seldom meet at one lock.
 const SHARDS: usize = 64;
 
 impl Changes {
-    pub(super) fn new() -> Self {
-        let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { shards, in_flight: Mutex::default(), next: AtomicUsize::new(0) }
+    /// For a memory of at most so many decisions.
+    pub(super) fn new(decisions_max: usize) -> Self {
+        Self {
+            decisions: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            decisions_max: decisions_max.div_ceil(SHARDS) + UNEVEN,
+            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            in_flight: Mutex::default(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// This decision is new, or changed. Called under its lock, as [`Self::note`] is.
+    pub(super) fn note_decision(&self, id: DecisionId) {
+        let [.., low] = id.to_bytes();
+        let mut queue = lock(&self.decisions[usize::from(low) % SHARDS]);
+        if queue.len() >= self.decisions_max {
+            queue.pop_front();
+        }
+        queue.push_back(id);
+    }
+
+    /// Takes up to `max` decisions, some more than once; and whether none is left.
+    pub(super) fn take_decisions(&self, max: usize) -> (Vec<DecisionId>, bool) {
+        let mut taken = Vec::new();
+        for queue in &self.decisions {
+            let mut queue = lock(queue);
+            let some = queue.len().min(max - taken.len());
+            taken.extend(queue.drain(..some));
+            if !queue.is_empty() {
+                return (taken, false);
+            }
+        }
+        (taken, true)
     }
 
     /// This user's row changed. Called under the lock of the row, so that whoever takes the key reads the change.
@@ -85,7 +121,8 @@ impl Changes {
 
     /// How many are not on the disk yet.
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + lock(&self.in_flight).len()
+        let users = self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + lock(&self.in_flight).len();
+        users + self.decisions.iter().map(|queue| lock(queue).len()).sum::<usize>()
     }
 
     /// The half of the key that does not choose a place within the set.
@@ -113,7 +150,7 @@ mod tests {
     #[test]
     fn each_is_taken_once_whatever_a_batch_takes() {
         for batch in [1, 7, 1_000, 10_000] {
-            let (changes, users) = (Changes::new(), users(1_000));
+            let (changes, users) = (Changes::new(1_000), users(1_000));
             users.iter().chain(&users).for_each(|user| changes.note(*user));
             assert_eq!(changes.len(), 1_000);
             let mut taken = Vec::new();
@@ -137,8 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn decisions_are_bounded_and_the_newest_are_kept() {
+        let changes = Changes::new(640);
+        let ids = crate::memory::decisions::IdSource::new(HashKey::fixed([1; 16]));
+        let at = |second: u32| ids.decision(crate::clock::Timestamp::from_unix_s(1_790_000_000 + second));
+        let all: Vec<DecisionId> = (0..10_000).map(at).collect();
+        all.iter().for_each(|id| changes.note_decision(*id));
+        let (some, is_all) = changes.take_decisions(100);
+        assert_eq!((some.len(), is_all), (100, false));
+        let (rest, is_all) = changes.take_decisions(10_000);
+        assert_eq!((rest.len(), is_all), (64 * 74 - 100, true));
+        assert!(rest.iter().all(|id| *id > all[3_000]), "by far not the first ones");
+    }
+
+    #[test]
     fn who_waits_comes_first_and_what_failed_comes_again() {
-        let (changes, users) = (Changes::new(), users(100));
+        let (changes, users) = (Changes::new(1_000), users(100));
         users.iter().for_each(|user| changes.note(*user));
         let (taken, is_all) = changes.take([users[99], users[99]].into_iter(), 0);
         assert_eq!((taken, is_all), (vec![users[99]], false));

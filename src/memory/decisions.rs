@@ -11,7 +11,7 @@ pub use ids::{DecisionId, IdSource};
 pub(super) use listing::{DeviceForgetter, Eraser, Listing};
 pub use listing::{Listed, Page, Query};
 pub(super) use tables::Decisions;
-pub(super) use walk::{Held as HeldDecision, Visitor, Walk};
+pub(super) use walk::{Held, Visitor, Walk};
 
 use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet, FirstFactor};
@@ -255,4 +255,4 @@ impl Feedback {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,12 +14,13 @@ pub use start::{StartError, StateDirectory};
 
 use super::changes::Changes;
 use super::decisions::{
-    Decision, DecisionId, Decisions, DeviceForgetter, Eraser, Feedback, Listing, Page, Query, Report, Settlement,
+    Decision, DecisionId, Decisions, DeviceForgetter, Eraser, Feedback, Held, Listing, Page, Query, Report, Settlement,
     Visitor, Walk,
 };
+use super::record::RecordCipher;
 use super::users::{Unread, Users};
 use super::{Backend, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
-use crate::clock::{Clock, Started, Timestamp};
+use crate::clock::{Clock, DAY_MS, Started, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
@@ -30,7 +31,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::StoreFile;
+use store::{Batch, StoreFile};
 use tokio::sync::Semaphore;
 use writer::{Desk, Told, Wanted, Writer};
 
@@ -48,6 +49,11 @@ struct Shared {
     users: Users,
     decisions: Decisions,
     changes: Arc<Changes>,
+    cipher: RecordCipher,
+    /// Decisions that the store may have.
+    decisions_max: usize,
+    /// Decisions from before this are too old.
+    aged_before: Mutex<Option<Timestamp>>,
     desk: Desk,
     place: Place,
     /// `None` while it is to be opened anew.
@@ -111,15 +117,24 @@ impl Embedded {
         progress: Progress<'_>,
     ) -> Result<(Self, HashKey), StartError> {
         let (store, key) = place.open_or_create()?;
-        let changes = Arc::new(Changes::new());
+        let (pending_max, settled_max) = (settings.pending_max.as_usize(), settings.decisions_max.as_usize());
+        let decisions_max = pending_max + settled_max;
+        let changes = Arc::new(Changes::new(decisions_max));
         let mut users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
         let known = store.users().unwrap_or(0);
         users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
         load(&store, &users, progress).map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
+        let decisions = Decisions::over(pending_max, settled_max, Arc::clone(&changes));
+        let cipher = place.cipher();
+        let opened = load_decisions(&store, (&decisions, &users), &cipher);
+        opened.map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
         let shared = Arc::new(Shared {
             users,
-            decisions: Decisions::new(settings.pending_max.as_usize(), settings.decisions_max.as_usize()),
+            decisions,
             changes,
+            cipher,
+            decisions_max,
+            aged_before: Mutex::default(),
             desk: Desk::default(),
             place,
             store: Mutex::new(Some(Arc::new(store))),
@@ -170,7 +185,7 @@ impl Embedded {
             Settlement::Unknown | Settlement::Refused(_) => {}
             Settlement::Taken | Settlement::Counted(_) => {
                 if let Some(user) = self.shared.decisions.user_of(id) {
-                    told_in_time(self.shared.desk.ask(Wanted::Kept(user))).await?;
+                    told_in_time(self.shared.desk.ask(Wanted::Kept(user, Some(id)))).await?;
                 }
             }
         }
@@ -238,9 +253,54 @@ fn load(store: &StoreFile, users: &Users, progress: Progress<'_>) -> Result<(), 
     Ok(())
 }
 
+/// Brings decisions into memory. One that does not open, since the key that it was sealed under was taken away, stays where it is
+/// until its days are over.
+fn load_decisions(
+    store: &StoreFile,
+    (decisions, users): (&Decisions, &Users),
+    cipher: &RecordCipher,
+) -> Result<(), redb::Error> {
+    let mut shut = 0_u64;
+    store.decisions(|id, sealed, has_history| match cipher.open(id, sealed) {
+        Ok(Decision::Pending(pending)) => {
+            let has_history = users.is_known(pending.given.user);
+            decisions.load(id, Decision::Pending(pending), has_history);
+        }
+        Ok(settled @ Decision::Settled(_)) => decisions.load(id, settled, has_history),
+        Err(_) => shut += 1,
+    })?;
+    if shut > 0 {
+        tracing::warn!(
+            decisions = shut,
+            "decisions cannot be read: they were sealed under another key, or by another version"
+        );
+    }
+    Ok(())
+}
+
 impl Shared {
+    /// What is to be written of these decisions.
+    fn batch(&self, ids: &[DecisionId]) -> Batch {
+        let record = |id: &DecisionId| {
+            let (decision, has_history) = self.decisions.held(*id)?;
+            let user = match &decision {
+                Decision::Pending(pending) => pending.given.user,
+                Decision::Settled(settled) => settled.given.user,
+            };
+            // Without randomness nothing is sealed, and nothing is written in clear.
+            let sealed = self.cipher.seal(*id, &decision).ok()?;
+            Some((*id, store::record(user, has_history, &sealed)))
+        };
+        Batch {
+            decisions: ids.iter().filter_map(record).collect(),
+            decisions_max: u64::try_from(self.decisions_max).unwrap_or(u64::MAX),
+            aged_below: lock(&self.aged_before).map_or(0, DecisionId::bits_since),
+            ..Batch::default()
+        }
+    }
+
     /// Writes a batch into the store; where that was given up, into one that is opened anew.
-    fn write(&self, batch: &store::Batch) -> Result<(), String> {
+    fn write(&self, batch: &Batch) -> Result<(), String> {
         let store = self.store_or_reopen()?;
         store.write(batch).map_err(|error| {
             self.give_up(&store);
@@ -446,11 +506,12 @@ impl Memory for Embedded {
 
     async fn forget_device(&self, user: UserKey, device: DeviceTag) -> Result<(), MemoryError> {
         self.refuse_if_degraded()?;
-        self.walk(&mut DeviceForgetter(user, device)).await;
+        let forgetter = DeviceForgetter(user, device);
+        self.walk(&mut Noting { changes: &self.shared.changes, user, visitor: forgetter }).await;
         while let Err(unvisited) = self.learn(user, &Lesson::Copied(device)) {
             unvisited.fetched().await?;
         }
-        told_in_time(self.shared.desk.ask(Wanted::Kept(user))).await
+        told_in_time(self.shared.desk.ask(Wanted::Kept(user, None))).await
     }
 
     fn sweep(&self, now: Timestamp) {
@@ -473,6 +534,8 @@ impl Memory for Embedded {
         let cutoffs = Cutoffs::new(now, days);
         self.shared.users.age(&cutoffs);
         self.shared.decisions.age(now, days);
+        let days_ms = i64::from(days.decisions.get()) * DAY_MS;
+        *lock(&self.shared.aged_before) = Timestamp::from_unix_ms(now.unix_ms() - days_ms);
         self.shared.age_elsewhere(&cutoffs);
     }
 
@@ -487,6 +550,26 @@ impl Memory for Embedded {
 
     fn counts(&self) -> Counts {
         Counts { users: self.shared.users.len(), pending: self.shared.decisions.pending() }
+    }
+}
+
+/// Notes the waiting decisions of a user, which the visitor may change.
+struct Noting<'a, V> {
+    changes: &'a Changes,
+    user: UserKey,
+    visitor: V,
+}
+
+impl<V: Visitor> Visitor for Noting<'_, V> {
+    fn wants(&self, id: DecisionId) -> bool {
+        self.visitor.wants(id)
+    }
+
+    fn visit(&mut self, id: DecisionId, held: Held<'_>) -> bool {
+        if matches!(held, Held::Waiting(_)) && held.given().user == self.user {
+            self.changes.note_decision(id);
+        }
+        self.visitor.visit(id, held)
     }
 }
 

@@ -178,6 +178,11 @@ impl Users {
         self.room.store(room, Ordering::Relaxed);
     }
 
+    /// Whether there is a row of this user, here or in the store.
+    pub(super) fn is_known(&self, user: UserKey) -> bool {
+        self.rows.contains_key(&user)
+    }
+
     /// Whether this user's row is in the store only.
     pub(super) fn is_elsewhere(&self, user: UserKey) -> bool {
         self.rows.get(&user).is_some_and(|row| row.is_empty())
@@ -332,7 +337,7 @@ mod tests {
 
     #[test]
     fn over_a_store_nobody_is_forgotten_and_who_is_not_written_stays() {
-        let changes = Arc::new(Changes::new());
+        let changes = Arc::new(Changes::new(1_000));
         let users = Users::over(100, Arc::clone(&changes));
         let key = HashKey::fixed([3; 16]);
         let user = |number: u32| key.user("default", &number.to_string());

@@ -43,6 +43,21 @@ impl DecisionId {
         Self(self.0 & !mask | u128::from(bits) & mask)
     }
 
+    /// As a number, which sorts by time, too.
+    pub(in crate::memory) fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// From that number.
+    pub(in crate::memory) fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// No id of this time or later is less.
+    pub(in crate::memory) fn bits_since(time: Timestamp) -> u128 {
+        u128::try_from(time.unix_ms()).unwrap_or(0) << 80
+    }
+
     /// The hyphenated form.
     pub fn encode(self, buffer: &mut [u8; 36]) -> &str {
         Uuid::from_u128(self.0).hyphenated().encode_lower(buffer)

@@ -6,15 +6,18 @@ use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settle
 use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Lesson;
 use crate::keyed_hash::UserKey;
+use crate::memory::changes::Changes;
 use crate::privacy::RetentionDays;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All decisions of a process, in shards of their own locks, bounded: users without history never push out those with
 /// one.
 #[derive(Debug)]
 pub(in crate::memory) struct Decisions {
     shards: Box<[Mutex<Shard>]>,
+    /// Over a store: what it does not have yet.
+    changes: Option<Arc<Changes>>,
 }
 
 #[derive(Debug)]
@@ -75,15 +78,41 @@ impl Decisions {
                 settled_strangers: Ring::new(settled / STRANGERS_SHARE),
             })
         };
-        Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
+        Self { shards: std::iter::repeat_with(shard).take(SHARDS).collect(), changes: None }
+    }
+
+    /// The same over a store, which is told of every change but that a decision has expired: that shows.
+    pub(in crate::memory) fn over(pending_max: usize, settled_max: usize, changes: Arc<Changes>) -> Self {
+        Self { changes: Some(changes), ..Self::new(pending_max, settled_max) }
     }
 
     pub(in crate::memory) fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) {
         let mut shard = self.shard(id);
-        match decision {
-            Decision::Pending(pending) => shard.insert(id, pending, has_history),
-            Decision::Settled(settled) if has_history => shard.settled_known.push(id, settled),
-            Decision::Settled(settled) => shard.settled_strangers.push(id, settled),
+        shard.keep(id, decision, has_history);
+        self.note(id);
+    }
+
+    /// Takes what a store has.
+    pub(in crate::memory) fn load(&self, id: DecisionId, decision: Decision, has_history: bool) {
+        self.shard(id).keep(id, decision, has_history);
+    }
+
+    /// A copy of a decision, and whether its user has a history.
+    pub(in crate::memory) fn held(&self, id: DecisionId) -> Option<(Decision, bool)> {
+        let shard = self.shard(id);
+        if let Some(pending) = shard.pending.decisions.get(&id) {
+            // Of one that waits, the users say so when it comes back.
+            return Some((Decision::Pending(pending.clone()), true));
+        }
+        let known = shard.settled_known.find(id).map(|settled| (settled, true));
+        let found = known.or_else(|| shard.settled_strangers.find(id).map(|settled| (settled, false)));
+        found.map(|(settled, has_history)| (Decision::Settled(settled.clone()), has_history))
+    }
+
+    /// Under the lock of the decision.
+    fn note(&self, id: DecisionId) {
+        if let Some(changes) = &self.changes {
+            changes.note_decision(id);
         }
     }
 
@@ -108,6 +137,7 @@ impl Decisions {
             if let Some(pending) = shard.pending.decisions.remove(&id) {
                 shard.settled_known.push(id, pending.into_settled(Some(report.result), report.factor));
             }
+            self.note(id);
             return Ok(visit.map_or(Settlement::Taken, Settlement::Counted));
         }
         Ok(shard.settled(id).map_or(Settlement::Unknown, |settled| settled.again(report)))
@@ -185,6 +215,14 @@ impl Decisions {
 }
 
 impl Shard {
+    fn keep(&mut self, id: DecisionId, decision: Decision, has_history: bool) {
+        match decision {
+            Decision::Pending(pending) => self.insert(id, pending, has_history),
+            Decision::Settled(settled) if has_history => self.settled_known.push(id, settled),
+            Decision::Settled(settled) => self.settled_strangers.push(id, settled),
+        }
+    }
+
     fn waiting(&self, id: DecisionId, now: Timestamp) -> Option<&Pending> {
         self.pending.decisions.get(&id).map(|pending| &**pending).filter(|pending| now <= pending.expires)
     }

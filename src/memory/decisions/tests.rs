@@ -11,16 +11,16 @@ use std::convert::Infallible;
 
 const NOW_S: u32 = 1_790_000_000;
 
-pub(super) fn at(seconds: u32) -> Timestamp {
+pub(in crate::memory) fn at(seconds: u32) -> Timestamp {
     Timestamp::from_unix_s(NOW_S + seconds)
 }
 
-pub(super) fn login() -> Login {
+pub(in crate::memory) fn login() -> Login {
     Login::bare(NOW_S)
 }
 
 /// What is kept of a challenge of the `number`th user.
-pub(super) fn given(number: u128) -> Given {
+pub(in crate::memory) fn given(number: u128) -> Given {
     Given {
         user: UserKey(number),
         name: Name::new("default", &format!("user-{number}")),
@@ -36,11 +36,11 @@ pub(super) fn given(number: u128) -> Given {
     }
 }
 
-pub(super) fn settled(given: Given) -> Decision {
+pub(in crate::memory) fn settled(given: Given) -> Decision {
     Decision::Settled(Settled { given, result: Some(LoginResult::Success), factor: None })
 }
 
-pub(super) fn pending() -> Pending {
+pub(in crate::memory) fn pending() -> Pending {
     Pending {
         given: given(1),
         first_factor: FirstFactor::Pwd,
@@ -57,11 +57,11 @@ fn boxed() -> Decision {
     Decision::Pending(Box::new(pending()))
 }
 
-pub(super) fn ids() -> IdSource {
+pub(in crate::memory) fn ids() -> IdSource {
     IdSource::new(HashKey::fixed([1; 16]))
 }
 
-pub(super) fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
+pub(in crate::memory) fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
     Report { client: ClientTag(client), result, factor }
 }
 

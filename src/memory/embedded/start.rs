@@ -5,6 +5,7 @@ use super::backend::{Durable, Fsync, Medium};
 use super::store::{MIGRATIONS, StoreFile, Unopened};
 use crate::clock::Clock;
 use crate::keyed_hash::{HashKey, SecretError, Secrets};
+use crate::memory::record::RecordCipher;
 use std::error::Error;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -210,6 +211,10 @@ impl Place {
 
     fn durable(&self, path: &Path, is_new: bool) -> io::Result<std::sync::Arc<Durable>> {
         Ok(Durable::new((self.open)(path, is_new)?, self.sync, self.clock))
+    }
+
+    pub(super) fn cipher(&self) -> RecordCipher {
+        RecordCipher::of(&self.secrets)
     }
 
     pub(super) fn file(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 
 use super::backend::{Backend, Durable};
 use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
+use crate::memory::decisions::DecisionId;
 use redb::{
     Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
 };
@@ -13,6 +14,8 @@ use std::sync::Arc;
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Rows of histories, by the keyed hash of their user.
 const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("users");
+/// Decisions by their ids, hence by time: the hashed key of the user, whether they have a history, and the sealed record.
+const DECISIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("decisions");
 /// In `meta`: the format, a `u32`.
 const FORMAT: &str = "format";
 /// In `meta`: what the keys are made of, sealed under the secret that the store was made with.
@@ -61,13 +64,19 @@ pub(super) struct Batch {
     pub(super) erased: Vec<UserKey>,
     /// The rows, in the order of their keys.
     pub(super) rows: Vec<(UserKey, Box<[u8]>)>,
+    /// What was decided, in the order of ids.
+    pub(super) decisions: Vec<(DecisionId, Vec<u8>)>,
+    /// Decisions that the store may have.
+    pub(super) decisions_max: u64,
+    /// Ids below this one are too old.
+    pub(super) aged_below: u128,
     /// Whether something is to be written even if there is nothing.
     pub(super) is_probe: bool,
 }
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.erased.is_empty() && self.rows.is_empty() && !self.is_probe
+        self.erased.is_empty() && self.rows.is_empty() && self.decisions.is_empty() && !self.is_probe
     }
 }
 
@@ -81,6 +90,7 @@ impl StoreFile {
             meta.insert(FORMAT, FORMAT_NOW.to_le_bytes().as_slice())?;
             meta.insert(KEYS, keys)?;
             write.open_table(USERS)?;
+            write.open_table(DECISIONS)?;
         }
         write.commit()?;
         Ok(Self { database, durable })
@@ -154,6 +164,18 @@ impl StoreFile {
             for (user, row) in &batch.rows {
                 users.insert(user.0, &**row)?;
             }
+            let mut decisions = write.open_table(DECISIONS)?;
+            if !batch.erased.is_empty() {
+                decisions.retain(|_, record| !user_of(record).is_some_and(|user| batch.erased.contains(&user)))?;
+            }
+            for (id, record) in &batch.decisions {
+                decisions.insert(id.bits(), record.as_slice())?;
+            }
+            while decisions.len()? > batch.decisions_max
+                || decisions.first()?.is_some_and(|(id, _)| id.value() < batch.aged_below)
+            {
+                decisions.pop_first()?;
+            }
             if batch.is_probe {
                 write.open_table(META)?.insert(PROBE, FORMAT_NOW.to_le_bytes().as_slice())?;
             }
@@ -195,6 +217,19 @@ impl StoreFile {
         Ok(())
     }
 
+    /// Hands on all decisions, oldest first: the sealed record, and whether the user has a history.
+    pub(super) fn decisions(&self, mut each: impl FnMut(DecisionId, &[u8], bool)) -> Result<(), redb::Error> {
+        let decisions = self.database.begin_read()?.open_table(DECISIONS)?;
+        for decision in decisions.iter()? {
+            let (id, record) = decision?;
+            if let Some((head, sealed)) = record.value().split_first_chunk::<RECORD_HEAD_BYTES>() {
+                let [.., has_history] = *head;
+                each(DecisionId::from_bits(id.value()), sealed, has_history != 0);
+            }
+        }
+        Ok(())
+    }
+
     /// What the file is worth, and what it was told.
     pub(super) fn durable(&self) -> &Arc<Durable> {
         &self.durable
@@ -202,13 +237,13 @@ impl StoreFile {
 
     /// Copies what is alive into an empty store. What was erased is in no page of it.
     pub(super) fn copy_into(&self, empty: &Self) -> Result<(), redb::Error> {
-        let users = self.database.begin_read()?.open_table(USERS)?;
+        let read = self.database.begin_read()?;
         let write = begin(&empty.database)?;
-        {
-            let mut copies = write.open_table(USERS)?;
-            for row in users.iter()? {
-                let (user, row) = row?;
-                copies.insert(user.value(), row.value())?;
+        for table in [USERS, DECISIONS] {
+            let (rows, mut copies) = (read.open_table(table)?, write.open_table(table)?);
+            for row in rows.iter()? {
+                let (key, row) = row?;
+                copies.insert(key.value(), row.value())?;
             }
         }
         Ok(write.commit()?)
@@ -220,6 +255,18 @@ impl StoreFile {
         database.close()?;
         Ok(durable.sync_what_is_owing()?)
     }
+}
+
+/// Of a user, and one byte.
+const RECORD_HEAD_BYTES: usize = 17;
+
+/// A decision as it lies in the table. Whose it is stands before it as a hash, so that it can be erased without being opened.
+pub(super) fn record(user: UserKey, has_history: bool, sealed: &[u8]) -> Vec<u8> {
+    [&user.0.to_le_bytes(), &[u8::from(has_history)][..], sealed].concat()
+}
+
+fn user_of(record: &[u8]) -> Option<UserKey> {
+    record.first_chunk().map(|bytes| UserKey(u128::from_le_bytes(*bytes)))
 }
 
 fn builder() -> redb::Builder {

@@ -1,6 +1,8 @@
 //! What survives, and what is said when something does not.
 
+mod decisions;
 mod disk;
+mod faults;
 
 use super::*;
 use crate::bounded::Bounded;
@@ -51,7 +53,7 @@ impl Bench {
 
     /// Waits until what is known of a user is on the disk.
     fn kept(&self, memory: &Embedded, user: UserKey) -> Result<(), MemoryError> {
-        self.runtime.block_on(told_in_time(memory.shared.desk.ask(Wanted::Kept(user))))
+        self.runtime.block_on(told_in_time(memory.shared.desk.ask(Wanted::Kept(user, None))))
     }
 
     fn erase(&self, memory: &Embedded, user: UserKey) -> Result<(), MemoryError> {
@@ -194,7 +196,7 @@ fn one_group_serves_all_who_came_before_it_began() {
     let told: Vec<Told> = (0..100)
         .map(|number| {
             teach(&memory, bench.user(number), NOW_S);
-            memory.shared.desk.ask(Wanted::Kept(bench.user(number))).expect("the writer lives")
+            memory.shared.desk.ask(Wanted::Kept(bench.user(number), None)).expect("the writer lives")
         })
         .collect();
     bench.disk.stall(false);

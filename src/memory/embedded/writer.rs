@@ -7,6 +7,7 @@ use super::store::Batch;
 use super::{Shared, lock};
 use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
+use crate::memory::decisions::DecisionId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ use tokio::sync::oneshot;
 
 /// Rows of one commit, beside those that somebody waits for: some 0.1 s.
 const ROWS_MAX: usize = 8_192;
+/// Decisions of one commit: some 0.1 s, too.
+const DECISIONS_MAX: usize = 16_384;
 /// After failures in a row the next try comes later, up to so many windows.
 const PAUSE_WINDOWS_MAX: u32 = 16;
 
@@ -38,14 +41,15 @@ struct Queue {
 #[derive(Debug)]
 struct Waiter {
     user: UserKey,
+    decision: Option<DecisionId>,
     told: oneshot::Sender<Result<(), MemoryError>>,
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// That what is known of this user is on the disk.
-    Kept(UserKey),
+    /// That what is known of this user is on the disk, and this decision.
+    Kept(UserKey, Option<DecisionId>),
     /// That what was known of this user is not.
     Erased(UserKey),
 }
@@ -61,14 +65,14 @@ impl Desk {
         if queue.is_closed {
             return None;
         }
-        let user = match wanted {
-            Wanted::Kept(user) => user,
+        let (user, decision) = match wanted {
+            Wanted::Kept(user, decision) => (user, decision),
             Wanted::Erased(user) => {
                 queue.erased.push(user);
-                user
+                (user, None)
             }
         };
-        queue.waiting.push(Waiter { user, told });
+        queue.waiting.push(Waiter { user, decision, told });
         drop(queue);
         self.called.notify_one();
         Some(receiver)
@@ -153,9 +157,14 @@ impl<'a> Writer<'a> {
         let Shared { changes, users, desk, meters, written_to, .. } = self.shared;
         self.shared.learn_later();
         let began = self.shared.clock.start();
-        let (taken, is_all) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
-        let is_probe = self.failures > 0;
-        let mut batch = Batch { rows: users.rows_of(&taken), erased, is_probe };
+        let (taken, are_all_users) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
+        let (mut ids, are_all_decisions) = changes.take_decisions(DECISIONS_MAX);
+        let is_all = are_all_users && are_all_decisions;
+        ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
+        ids.sort_unstable();
+        ids.dedup();
+        let mut batch = Batch { rows: users.rows_of(&taken), erased, ..self.shared.batch(&ids) };
+        batch.is_probe = self.failures > 0;
         batch.rows.sort_unstable_by_key(|(user, _)| user.0);
         let written = self.write(&batch);
         if written.is_ok() {
@@ -168,6 +177,7 @@ impl<'a> Writer<'a> {
             }
         } else {
             changes.put_back(&taken);
+            ids.iter().for_each(|id| changes.note_decision(*id));
         }
         self.tell(waiting, &written);
         is_all

@@ -4,7 +4,7 @@ use super::Inner;
 use super::names::{self, List, Tag};
 use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
-use crate::memory::decisions::{Decision, DecisionId, HeldDecision, Listing, Page, Query, Visitor};
+use crate::memory::decisions::{Decision, DecisionId, Held, Listing, Page, Query, Visitor};
 use ::redis::{Cmd, Value};
 
 /// Ids that are asked of one list at a time, and decisions that are read at a time.
@@ -57,8 +57,8 @@ impl Inner {
         for ((_, id), record) in ids.iter().zip(self.nodes.commands(&commands).await?) {
             let Value::BulkString(record) = record else { continue };
             match self.opened(*id, &record)?.map(|found| found.decision) {
-                Some(Decision::Pending(mut pending)) => listing.visit(*id, HeldDecision::Waiting(&mut pending)),
-                Some(Decision::Settled(mut settled)) => listing.visit(*id, HeldDecision::Settled(&mut settled)),
+                Some(Decision::Pending(mut pending)) => listing.visit(*id, Held::Waiting(&mut pending)),
+                Some(Decision::Settled(mut settled)) => listing.visit(*id, Held::Settled(&mut settled)),
                 None => true,
             };
         }

@@ -17,6 +17,7 @@ pub(super) struct Disk {
     /// Operations that were asked for.
     pub(super) writes: AtomicUsize,
     pub(super) syncs: AtomicUsize,
+    has_failed: AtomicBool,
     stalled: Mutex<bool>,
     moves: Condvar,
 }
@@ -80,7 +81,17 @@ impl Disk {
     fn write(&self) -> io::Result<()> {
         self.writes.fetch_add(1, Ordering::AcqRel);
         let fails = self.writes_left.is_over(self.stays_broken.load(Ordering::Acquire));
-        if fails { Err(io::Error::from(io::ErrorKind::StorageFull)) } else { Ok(()) }
+        self.fail(fails, io::ErrorKind::StorageFull.into())
+    }
+
+    /// Whether anything ever failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire)
+    }
+
+    fn fail(&self, fails: bool, error: io::Error) -> io::Result<()> {
+        self.has_failed.fetch_or(fails, Ordering::AcqRel);
+        if fails { Err(error) } else { Ok(()) }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -88,7 +99,7 @@ impl Disk {
         let stalled = self.stalled.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.moves.wait_while(stalled, |stalled| *stalled));
         let fails = self.syncs_left.is_over(self.stays_broken.load(Ordering::Acquire));
-        if fails { Err(io::Error::other("EIO")) } else { Ok(()) }
+        self.fail(fails, io::Error::other("EIO"))
     }
 }
 
