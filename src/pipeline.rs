@@ -1,5 +1,6 @@
 //! The flow: context → signals → verdict → memory → answer. The only sequencer; every step is somebody else's.
 
+mod adoption;
 mod gather;
 mod teach;
 mod users;
@@ -148,10 +149,12 @@ impl<M: Memory> Pipeline<M> {
         let issued = self.token_use(&context, fresh);
         let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
         let (mut judged, mut has_history) = (None, false);
-        let visited = self.visit(look, id, context.user, |history| {
-            let (assessments, verdict) = judged.insert(judge(history.into()));
-            has_history = history.is_some();
-            ((), lesson(&loaded, &context, issued, assessments, verdict, history))
+        let visited = self.adopt(context.anchor, context.user).and_then(|()| {
+            self.visit(look, id, context.user, |history| {
+                let (assessments, verdict) = judged.insert(judge(history.into()));
+                has_history = history.is_some();
+                ((), lesson(&loaded, &context, issued, assessments, verdict, history))
+            })
         });
         match visited {
             Ok(()) => {}
@@ -233,6 +236,7 @@ impl<M: Memory> Pipeline<M> {
         let past = login(&context, None, false);
         let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
         let lesson = Lesson::Completed(Login { proof, ..past });
+        self.adopt(context.anchor, context.user)?;
         self.memory.visit(context.user, |_| ((), Some(lesson)))
     }
 

@@ -491,7 +491,9 @@ proptest! {
             one.learn(&lesson);
             // What a label takes away, it takes away where it is told; its marks are known everywhere.
             if *is_fraud && one.marks.is_empty() {
-                [half, &mut one].map(|history| history.mark(Subject::Device(DeviceTag(77)), login.time.unix_s()));
+                for history in [half, &mut one] {
+                    history.mark(Subject::Device(DeviceTag(77)), login.time.unix_s());
+                }
             }
         }
         let mut other_way = there.clone();

@@ -16,6 +16,7 @@ pub(super) use walk::{Held, Visitor, Walk};
 use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet, FirstFactor};
 use crate::history::{Lesson, Login, Proof};
+use crate::keyed_hash::UserKey;
 use crate::velocity::Visit;
 use serde::Deserialize;
 
@@ -88,6 +89,19 @@ impl Decision {
             Self::Pending(pending) => &pending.given,
             Self::Settled(settled) => &settled.given,
         }
+    }
+
+    /// The same of a user who has another key now. Whoever reads a decision from a store finds the key anew by the name in it.
+    #[must_use]
+    pub fn belonging_to(mut self, user: UserKey) -> Self {
+        match &mut self {
+            Self::Pending(pending) => {
+                pending.given.user = user;
+                pending.visit = pending.visit.map(|visit| Visit { user, ..visit });
+            }
+            Self::Settled(settled) => settled.given.user = user,
+        }
+        self
     }
 
     /// The same with coordinates of so many decimals of a degree.

@@ -450,6 +450,17 @@ impl Memory for Embedded {
         self.shared.users.visit(user, judge).map_err(|unread| self.unvisited(user, unread))
     }
 
+    /// It is on the disk under the new key before it is no longer there under the old one.
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
+        let is_moved = self.shared.users.adopt(from, to).map_err(|(user, unread)| self.unvisited(user, unread))?;
+        if is_moved {
+            // Nobody waits: until then it is found again under the old key, and joined.
+            drop(self.shared.desk.ask(Wanted::Kept(to)));
+            drop(self.shared.desk.ask(Wanted::Erased(from)));
+        }
+        Ok(())
+    }
+
     fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         self.shared.decisions.keep(id, decision, has_history);
         Ok(())

@@ -148,6 +148,13 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// Has what is known of a user under one key known under another, which is in use from now on.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::visit`]; nothing was moved.
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited>;
+
     /// Keeps a decision. `has_history` is whether the user had one: decisions of others go first when room is short.
     ///
     /// # Errors

@@ -46,6 +46,13 @@ impl Memory for Store {
         }
     }
 
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
+        match self {
+            Self::Volatile(memory) => memory.adopt(from, to),
+            Self::Embedded(memory) => memory.adopt(from, to),
+        }
+    }
+
     fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         match self {
             Self::Volatile(memory) => memory.keep(id, decision, has_history),

@@ -2,6 +2,7 @@
 //!
 //! Guards of the map stay in this file.
 
+mod adoption;
 mod aging;
 
 use super::MemoryError;
@@ -10,8 +11,8 @@ use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
 use dashmap::{DashMap, Entry};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// The histories of all users, as rows of some 150 bytes. Over a store, the row of a user who was away longest is in the store
 /// only, and stands here as an empty one, some 50 bytes: whether somebody is known is told without asking the store.
@@ -25,6 +26,8 @@ pub(super) struct Users {
     changes: Option<Arc<Changes>>,
     /// How many rows are empty.
     elsewhere: AtomicUsize,
+    /// Held while a row goes from one key to another.
+    adopting: Mutex<()>,
 }
 
 /// Why a history is not shown.
@@ -64,6 +67,7 @@ impl Users {
             room: AtomicUsize::new(with_surplus(users_max)),
             changes: None,
             elsewhere: AtomicUsize::new(0),
+            adopting: Mutex::new(()),
         }
     }
 
@@ -133,6 +137,11 @@ impl Users {
 
     /// Forgets a user.
     pub(super) fn remove(&self, user: UserKey) {
+        let _none_is_adopted = self.adoption();
+        self.take_out(user);
+    }
+
+    fn take_out(&self, user: UserKey) {
         if self.rows.remove(&user).is_some_and(|(_, row)| row.is_empty()) {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
         }

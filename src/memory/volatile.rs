@@ -65,6 +65,11 @@ impl Memory for Volatile {
         self.users.visit(user, judge).map_err(|unread| Unvisited::Failed(unread.into()))
     }
 
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
+        self.users.adopt(from, to).map_err(|(_, unread)| Unvisited::Failed(unread.into()))?;
+        Ok(())
+    }
+
     fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         self.decisions.keep(id, decision, has_history);
         Ok(())

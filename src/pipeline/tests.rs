@@ -52,6 +52,11 @@ impl Memory for Faulty {
         self.memory.visit(user, judge)
     }
 
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
+        self.check()?;
+        self.memory.adopt(from, to)
+    }
+
     fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) -> Result<(), MemoryError> {
         self.check()?;
         self.memory.keep(id, decision, has_history)

@@ -64,7 +64,7 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// Memory failed.
     pub async fn remembered(&self, user: UserName<'_>, extent: Extent) -> Result<Remembered, MemoryError> {
-        let (key, at) = (self.key.user(user.tenant, user.id), self.clock.now());
+        let (key, at) = (self.adopted(user).await?, self.clock.now());
         let history = loop {
             match self.memory.visit(key, |history| (history.cloned().map(Box::new), None)) {
                 Ok(history) => break history,
@@ -98,8 +98,10 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// Memory failed, and something may be left.
     pub async fn erase(&self, user: UserName<'_>) -> Result<(), MemoryError> {
-        let erased = self.memory.erase(self.key.user(user.tenant, user.id)).await;
-        self.told(erased)
+        for key in self.all_keys(user) {
+            self.told(self.memory.erase(key).await)?;
+        }
+        Ok(())
     }
 
     /// Forgets one device of a user, whether or not it was known.
@@ -108,7 +110,7 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// Memory failed, and the device may be known still.
     pub async fn forget_device(&self, user: UserName<'_>, device: DeviceTag) -> Result<(), MemoryError> {
-        let forgotten = self.memory.forget_device(self.key.user(user.tenant, user.id), device).await;
+        let forgotten = self.memory.forget_device(self.adopted(user).await?, device).await;
         self.told(forgotten)
     }
 
@@ -128,7 +130,7 @@ impl<M: Memory> Pipeline<M> {
         Query { tenant: tenant.to_owned(), user, action, since, before, only_open: false, limit, now }
     }
 
-    fn told<T>(&self, result: Result<T, MemoryError>) -> Result<T, MemoryError> {
+    pub(super) fn told<T>(&self, result: Result<T, MemoryError>) -> Result<T, MemoryError> {
         result.inspect_err(|error| self.failed(error))
     }
 }

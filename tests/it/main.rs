@@ -3,7 +3,7 @@
 //! and `commands` the command line, `clients` the snippets of the documentation; `agents`, `databases` and `lists` where facts come
 //! from; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `faults` what
 //! fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `layering` the direction of
-//! dependencies inside `src`.
+//! dependencies inside `src`, `privacy` what of people lies on the disk.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,6 +28,7 @@ mod lists;
 mod openapi;
 mod peers;
 mod presets;
+mod privacy;
 mod redis;
 mod signals;
 mod support;
