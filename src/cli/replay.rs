@@ -1,22 +1,24 @@
 //! `askance replay`: past logins through a configuration, offline; and through another one beside it, to see whom that would
 //! ask.
 
+mod cause;
+mod charts;
+mod difference;
 mod lines;
 mod output;
+mod report;
 mod side;
 mod summary;
 
 use super::bar::Bar;
 use super::chunks::{Chunks, Input};
-use crate::app::AppError;
 use crate::clock::Clock;
 use crate::config::Source;
-use crate::replay::Replay;
 use crate::server::logged::Logged;
 use clap::ValueHint;
 use lines::Lines;
 use output::{DecisionLine, Output};
-use side::Side;
+use side::Sides;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,13 @@ pub(super) struct ReplayArguments {
     /// Where the decisions go, one JSON object a line; gzip by the ending .gz; - is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
-    /// Print the summary as JSON
+    /// Another configuration: say whom it would ask more, whom less, and why
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    against: Option<PathBuf>,
+    /// A page with plots, which needs nothing beside it
+    #[arg(long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
+    /// Print the summary, and the difference, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -41,27 +49,37 @@ pub(super) struct ReplayArguments {
 pub(super) fn run(source: &Source, arguments: &ReplayArguments) -> Result<(), Box<dyn Error>> {
     [Some(&arguments.events), arguments.out.as_ref()].into_iter().flatten().try_for_each(|path| refuse_zstd(path))?;
     let started = Clock.start();
-    let side = side(source)?;
+    let sides = Sides::new(source, arguments.against.as_ref(), arguments.report.is_some())?;
     let bar = Bar::new();
     let input = Input::open(&arguments.events, &bar.bar)?;
     let output = arguments.out.as_deref().map(Output::create).transpose()?;
-    let mut run = Run { side, read: Read::default(), decisions: Vec::new(), writes: output.is_some() };
+    let mut run = Run { sides, read: Read::default(), decisions: Vec::new(), writes: output.is_some() };
     let replayed = std::thread::scope(|scope| run.all(scope, Chunks::new(input, 0), output, &bar));
     bar.bar.finish_and_clear();
     replayed?;
-    let Run { side, read, .. } = run;
-    let text = if arguments.json { side.summary.json(&read)? } else { side.summary.text(&read, started.elapsed()) };
-    writeln!(std::io::stderr(), "{text}")?;
+    let Run { sides, read, .. } = run;
+    let mut err = std::io::stderr();
+    if arguments.json {
+        writeln!(err, "{}", sides.json(&read))?;
+    } else {
+        write!(err, "{}{}", read.text(started.elapsed()), sides.text())?;
+    }
+    if let Some(path) = &arguments.report {
+        let page = sides.report(&arguments.events.to_string_lossy());
+        std::fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    match sides.difference(arguments.json) {
+        // Decisions on standard output are for a program, which wants nothing between them.
+        Some(difference) if arguments.out.as_deref() == Some(Path::new("-")) => writeln!(err, "{difference}")?,
+        Some(difference) => writeln!(std::io::stdout(), "{difference}")?,
+        None => {}
+    }
     Ok(())
-}
-
-fn side(source: &Source) -> Result<Side, AppError> {
-    Ok(Side::new(Replay::new(source.read()?)?))
 }
 
 /// One run under way.
 struct Run {
-    side: Side,
+    sides: Sides,
     read: Read,
     decisions: Vec<u8>,
     writes: bool,
@@ -103,11 +121,11 @@ impl Run {
         match logged {
             Logged::Failure(failure, time) => {
                 self.read.failures += 1;
-                self.side.replay.failure(failure, *time);
+                self.sides.failure(failure, *time);
             }
             Logged::Login(event, label) => {
                 self.read.login(event);
-                let scored = self.side.login(event, *label);
+                let scored = self.sides.login(line, event, *label);
                 if self.writes {
                     serde_json::to_writer(&mut self.decisions, &DecisionLine::new(line, event, &scored, *label))?;
                     self.decisions.push(b'\n');

@@ -6,7 +6,6 @@ use crate::server::logged::{Label, Unreadable};
 use crate::verdict::{Action, Mode};
 use serde::Serialize;
 use serde_json::json;
-use std::fmt::Write;
 use std::time::Duration;
 
 /// What was read.
@@ -72,30 +71,27 @@ impl Read {
         }
     }
 
-    fn text(&self, text: &mut String, took: Duration) {
-        let Self { lines, logins, failures, unreadable, out_of_order, .. } = self;
-        let seconds = took.as_secs_f64();
-        let skipped = unreadable + out_of_order;
-        line(
-            text,
-            format_args!("{lines} lines in {seconds:.1} s: {logins} logins, {failures} failures, {skipped} skipped"),
-        );
-        for Skipped { line: number, why } in &self.first_skipped {
+    /// For people.
+    pub(super) fn text(&self, took: Duration) -> String {
+        let Self { lines, logins, failures, unreadable, out_of_order, without_device, first_skipped } = self;
+        let (seconds, skipped) = (took.as_secs_f64(), unreadable + out_of_order);
+        let mut text =
+            vec![format!("{lines} lines in {seconds:.1} s: {logins} logins, {failures} failures, {skipped} skipped")];
+        for Skipped { line, why } in first_skipped {
             let (code, field) = why.code_and_field();
             let field = field.map(|field| format!(" ({field})")).unwrap_or_default();
-            line(text, format_args!("  line {number}: {code}{field}"));
+            text.push(format!("  line {line}: {code}{field}"));
         }
-        let unnamed = skipped - self.first_skipped.len() as u64;
+        let unnamed = skipped - first_skipped.len() as u64;
         if unnamed > 0 {
-            line(text, format_args!("  and {unnamed} more: {unreadable} unreadable, {out_of_order} out of order"));
+            text.push(format!("  and {unnamed} more: {unreadable} unreadable, {out_of_order} out of order, in all"));
         }
-        if self.without_device > 0 {
-            let without = self.without_device;
-            line(
-                text,
-                format_args!("  {without} logins name no device (device_id): to each of them, its device is new"),
-            );
+        if *without_device > 0 {
+            text.push(format!(
+                "  {without_device} logins name no device (device_id): to each of them, its device is new"
+            ));
         }
+        text.join("\n") + "\n"
     }
 }
 
@@ -104,8 +100,8 @@ impl Read {
 pub(super) struct Summary {
     actions: [u64; ACTIONS.len()],
     /// By completed logins before.
-    by_history: [Share; HISTORIES.len()],
-    attacks: Share,
+    pub(super) by_history: [Share; HISTORIES.len()],
+    pub(super) attacks: Share,
     tokens_bad: u64,
     /// Logins that a configuration lets in though it would not, were it in force.
     observed: u64,
@@ -114,13 +110,13 @@ pub(super) struct Summary {
 const ACTIONS: [Action; 4] = [Action::Allow, Action::Challenge, Action::VerifyEmail, Action::Deny];
 /// The most completed logins of each class. **Source:** the history sizes at which the literature reports, 4, 12 and 39 (Wiefling
 /// et al., TOPS 2022), here as bounds.
-const HISTORIES: [(u32, &str); 5] = [(0, "0"), (3, "1-3"), (11, "4-11"), (38, "12-38"), (u32::MAX, "39+")];
+pub(super) const HISTORIES: [(u32, &str); 5] = [(0, "0"), (3, "1-3"), (11, "4-11"), (38, "12-38"), (u32::MAX, "39+")];
 
 /// How many of some logins were not simply let in.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-struct Share {
-    logins: u64,
-    asked: u64,
+pub(super) struct Share {
+    pub(super) logins: u64,
+    pub(super) asked: u64,
 }
 
 impl Share {
@@ -133,7 +129,7 @@ impl Share {
         Self { logins: self.logins + other.logins, asked: self.asked + other.asked }
     }
 
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         let Self { logins, asked } = self;
         format!("{} ({asked} of {logins})", percent(asked, logins))
     }
@@ -157,42 +153,33 @@ impl Summary {
         }
     }
 
-    pub(super) fn text(&self, read: &Read, took: Duration) -> String {
-        let mut text = String::new();
-        read.text(&mut text, took);
-        if self.tokens_bad > 0 {
-            let bad = self.tokens_bad;
-            line(
-                &mut text,
-                format_args!("  {bad} device tokens were made with other keys than device_token.key_files"),
-            );
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let Self { actions, by_history, attacks, tokens_bad, observed } = self;
+        let mut text = Vec::new();
+        if *tokens_bad > 0 {
+            text.push(format!("{tokens_bad} device tokens were made with other keys than device_token.key_files"));
         }
-        if self.observed > 0 {
-            let observed = self.observed;
-            line(
-                &mut text,
-                format_args!("  verdict.mode is observe: {observed} logins were let in that would have been asked"),
-            );
+        if *observed > 0 {
+            text.push(format!("verdict.mode is observe: {observed} logins were let in that would have been asked"));
         }
-        let logins = self.actions.iter().sum();
-        let actions = ACTIONS.iter().zip(self.actions);
-        let actions: Vec<String> = actions
-            .map(|(action, count)| format!("{} {count} ({})", action.as_str(), percent(count, logins)))
-            .collect();
-        line(&mut text, format_args!("decisions: {}", actions.join(", ")));
-        line(&mut text, format_args!("legitimate logins asked or refused: {}", self.legitimate().text()));
-        line(&mut text, format_args!("  of users with history: {}", self.with_history().text()));
-        for ((_, name), share) in HISTORIES.iter().zip(self.by_history) {
-            line(&mut text, format_args!("  after {name} completed logins: {}", share.text()));
+        let logins = actions.iter().sum();
+        let action =
+            |(action, count): (&Action, &u64)| format!("{} {count} ({})", action.as_str(), percent(*count, logins));
+        text.push(format!("decisions: {}", ACTIONS.iter().zip(actions).map(action).collect::<Vec<_>>().join(", ")));
+        text.push(format!("legitimate logins asked or refused: {}", self.legitimate().text()));
+        text.push(format!("  of users with history: {}", self.with_history().text()));
+        for ((_, name), share) in HISTORIES.iter().zip(by_history) {
+            text.push(format!("  after {name} completed logins: {}", share.text()));
         }
-        if self.attacks.logins > 0 {
-            line(&mut text, format_args!("attacks asked or refused: {}", self.attacks.text()));
+        if attacks.logins > 0 {
+            text.push(format!("attacks asked or refused: {}", attacks.text()));
         }
-        text.truncate(text.trim_end().len());
-        text
+        text.join("\n") + "\n"
     }
 
-    pub(super) fn json(&self, read: &Read) -> Result<String, serde_json::Error> {
+    /// For programs.
+    pub(super) fn json(&self) -> serde_json::Value {
         let actions: serde_json::Map<_, _> = ACTIONS
             .iter()
             .zip(self.actions)
@@ -203,18 +190,18 @@ impl Summary {
             .map(|((_, name), Share { logins, asked })| json!({"completed": name, "logins": logins, "asked": asked}))
             .collect();
         let attacks = (self.attacks.logins > 0).then_some(self.attacks);
-        serde_json::to_string(&json!({
-            "read": read, "actions": actions, "device_tokens_of_other_keys": self.tokens_bad, "observed": self.observed,
+        json!({
+            "actions": actions, "device_tokens_of_other_keys": self.tokens_bad, "observed": self.observed,
             "legitimate": {"all": self.legitimate(), "with_history": self.with_history(), "by_history": by_history},
             "attacks": attacks,
-        }))
+        })
     }
 
-    fn legitimate(&self) -> Share {
+    pub(super) fn legitimate(&self) -> Share {
         self.by_history.into_iter().fold(Share::default(), Share::plus)
     }
 
-    fn with_history(&self) -> Share {
+    pub(super) fn with_history(&self) -> Share {
         self.by_history.into_iter().skip(1).fold(Share::default(), Share::plus)
     }
 }
@@ -224,9 +211,4 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
     let percent = part as f64 * 100.0 / whole as f64;
     if whole == 0 { "-".to_owned() } else { format!("{percent:.1} %") }
-}
-
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a text cannot fail.
-    writeln!(text, "{line}").unwrap_or_default();
 }

@@ -268,3 +268,73 @@ fn two_replays_of_one_log_say_the_same() {
         .collect();
     assert_eq!(lab.replay(&events), lab.replay(&events));
 }
+
+#[test]
+fn two_configurations_are_compared_login_by_login() {
+    let lab = Lab::new(&Settings::new());
+    // Asks for what is new, and looks at no list.
+    let other = "[verdict]\naggregator = 'any'\nany_of = ['NewDevice']\n";
+    fs::write(lab.directory.path().join("other.toml"), other).unwrap();
+    let bob = |minute, change: Value| with(login(minute, json!({"user": {"id": "bob"}})), change);
+    let new = json!({"device_id": "d2", "user_agent": FIREFOX});
+    let events = [
+        login(0, json!({})),
+        bob(1, json!({})),
+        login(10, new.clone()),
+        bob(11, json!({"ip": LISTED})),
+        bob(12, with(new, json!({"label": "attack"}))),
+    ];
+    let text: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let arguments = ["--events", "events.ndjson", "--against", "other.toml"];
+    let finished = lab.run(&text, &arguments);
+    assert_eq!(finished.code, Some(0), "{}", finished.output());
+    for said in [
+        "of 4 legitimate logins, askance.toml asks 25.0 % (1), other.toml asks 25.0 % (1)\n",
+        "\n1 legitimate logins of 1 user: only other.toml asks; why\n       1  NewDevice no_match (aggregator.any)\n",
+        "line 3  2001-02-03T00:10:00Z  alice  allow → challenge: neither the device nor its browser is known",
+        "\n1 legitimate logins of 1 user: only askance.toml asks; why it did\n",
+        "UntrustedIP found_on_deny_list (aggregator.strict)\n          line 4",
+        "[UntrustedIP found_on_deny_list → not_found_on_deny_list]",
+        "\n1 attacks on 1 user: only other.toml asks; why\n",
+        "asked more than before: alice (+1)\n",
+        "asked less than before: bob (-1)\n",
+    ] {
+        assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
+    }
+    let as_json = lab.run(&text, &[&arguments[..], &["--json"]].concat());
+    let difference: Value = serde_json::from_str(&as_json.stdout).unwrap();
+    let changes = difference["changes"].as_array().unwrap();
+    assert_eq!(of(changes, "/asked"), ["more", "less", "more"]);
+    assert_eq!(of(changes, "/label"), ["legitimate", "legitimate", "attack"]);
+    assert_eq!(difference["legitimate"], json!({"logins": 4, "asked": [1, 1]}));
+    let summary: Value = serde_json::from_str(&as_json.stderr).unwrap();
+    assert_eq!((&summary["attacks"]["asked"], &summary["against"]["attacks"]["asked"]), (&json!(0), &json!(1)));
+
+    let same = lab.run(&text, &["--events", "events.ndjson", "--against", "askance.toml"]);
+    assert!(same.stdout.contains("no login would have ended otherwise"), "{}", same.stdout);
+    let aside = lab.run(&text, &[&arguments[..], &["--out", "-"]].concat());
+    assert!(!aside.stdout.contains("legitimate logins"), "decisions stand alone: {}", aside.stdout);
+}
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else() {
+    let lab = Lab::new(&Settings::new());
+    let page = |events: &[Value], more: &[&str]| {
+        let text: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let arguments = [&["--events", "events.ndjson", "--report", "report.html"], more].concat();
+        let finished = lab.run(&text, &arguments);
+        assert_eq!(finished.code, Some(0), "{}", finished.output());
+        let page = fs::read_to_string(lab.directory.path().join("report.html")).unwrap();
+        for foreign in ["http:", "https:", "<script", "src=", "href=", "@import", "url(", "NaN", "inf"] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+        page
+    };
+    let plots = |page: &str| page.matches("<svg").count();
+    assert_eq!(plots(&page(&[], &[])), 0, "nothing to plot");
+    assert_eq!(plots(&page(&[login(0, json!({}))], &[])), 1, "nobody was asked");
+    let attack = login(20, json!({"device_id": "d2", "user_agent": FIREFOX, "ip": LISTED, "label": "attack"}));
+    let all = page(&[login(0, json!({})), login(10, json!({"ip": LISTED})), attack], &["--against", "askance.toml"]);
+    assert_eq!(plots(&all), 4);
+    assert!(all.contains("found_on_deny_list") && all.contains("2001-02-03"), "{all}");
+}

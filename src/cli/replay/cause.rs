@@ -1,0 +1,28 @@
+//! Why a login was asked, in words short enough to count by.
+
+use crate::pipeline::Scored;
+use crate::signals::{Assessments, Signal};
+use crate::units::Confidence;
+use crate::verdict::reasons::Reason;
+
+/// What was counted against the login, the gravest first, each with the signal that said it; and what decided.
+pub(super) fn of(scored: &Scored<'_>) -> String {
+    let doubts: Vec<String> = scored.verdict.reasons.iter().map(|reason| named(reason, &scored.assessments)).collect();
+    format!("{} ({})", doubts.join(" + "), scored.verdict.decided_by.as_str())
+}
+
+/// The gravest alone.
+pub(super) fn gravest(scored: &Scored<'_>) -> &'static str {
+    scored.verdict.reasons.first().map_or("no reason", |reason| reason.code)
+}
+
+fn named(reason: &Reason, assessments: &Assessments) -> String {
+    let says = |signal: &Signal| {
+        let assessment = assessments.of(*signal);
+        assessment.code.as_str() == reason.code && assessment.confidence != Confidence::High
+    };
+    match Signal::ALL.iter().find(|signal| says(signal)) {
+        Some(signal) => format!("{} {}", signal.as_str(), reason.code),
+        None => reason.code.to_owned(),
+    }
+}
