@@ -67,12 +67,18 @@ impl RecordCipher {
         Self { key: derived(secret), replaced: None, decimals: None }
     }
 
-    /// Seals with coordinates of so many decimals under the deployment's secret, and opens what was sealed under the one that it replaces.
+    /// Seals under the deployment's secret, and opens what was sealed under the one that it replaces.
     #[must_use]
-    pub fn of(secrets: &Secrets, coordinate_decimals: u32) -> Self {
+    pub fn of(secrets: &Secrets) -> Self {
         let (current, replaced) = secrets.of_records();
-        let cipher = Self { decimals: Some(coordinate_decimals), ..Self::new(&current) };
+        let cipher = Self::new(&current);
         replaced.iter().fold(cipher, Self::replacing)
+    }
+
+    /// The same, with coordinates of so many decimals of a degree in what is sealed.
+    #[must_use]
+    pub fn rounding_to(self, coordinate_decimals: u32) -> Self {
+        Self { decimals: Some(coordinate_decimals), ..self }
     }
 
     /// The same, and opens what was sealed under the secret that was in use before.

@@ -228,7 +228,7 @@ fn a_replaced_key_opens_and_no_longer_seals() {
 
 #[test]
 fn coordinates_are_sealed_as_exactly_as_is_allowed() {
-    let cipher = RecordCipher::of(&Secrets::new([1; 32], None), 1);
+    let cipher = RecordCipher::of(&Secrets::new([1; 32], None)).rounding_to(1);
     let rounded = cipher.open(id(1), &cipher.seal(id(1), &one()).unwrap()).unwrap();
     assert_eq!(rounded, one().rounded(1));
     assert_eq!(rounded.given().login.place.map(|place| place.at), Coordinates::new(51.5, -0.1));
