@@ -102,6 +102,11 @@ impl Phones {
         self.cache.insert((text.into(), region), phone.clone());
         phone
     }
+
+    /// Forgets every number: whose they are is not known, so that nobody's can be forgotten by itself.
+    pub fn forget_all(&self) {
+        self.cache.clear();
+    }
 }
 
 /// A key of the cache that borrows its text.
@@ -170,6 +175,16 @@ mod tests {
         assert_eq!((&*number.e164, number.line, number.is_valid), ("+819012345678", LineType::Mobile, true));
         assert_eq!(phones.look_up(Some(&"1".repeat(65)), japan), Phone::Unreadable);
         assert_eq!(phones.look_up(None, japan), Phone::Absent);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_parsed_anew() {
+        let phones = Phones::new();
+        let first = phones.look_up(Some("+447700900123"), None);
+        assert_eq!(phones.cache.len(), 1);
+        phones.forget_all();
+        assert_eq!(phones.cache.len(), 0);
+        assert_eq!(phones.look_up(Some("+447700900123"), None), first);
     }
 
     proptest! {

@@ -101,6 +101,7 @@ impl<M: Memory> Pipeline<M> {
         for key in self.all_keys(user) {
             self.told(self.memory.erase(key).await)?;
         }
+        self.phones.forget_all();
         Ok(())
     }
 
