@@ -12,7 +12,7 @@ use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{ClientTag, IdSource, LoginResult, Report};
 use crate::memory::volatile::Volatile;
 use crate::memory::{Memory, Settings};
-use crate::pipeline::{Pipeline, Scored};
+use crate::pipeline::{Look, Pipeline, Scored};
 use crate::server::logged::Label;
 use crate::telemetry::Meters;
 use crate::verdict::Action;
