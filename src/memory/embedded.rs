@@ -100,12 +100,18 @@ impl Embedded {
     pub fn start(
         directory: StateDirectory,
         settings: &Settings,
-        secrets: &Secrets,
+        (secrets, coordinate_decimals): (&Secrets, u32),
         meters: StoreMeters,
         clock: Clock,
         progress: Progress<'_>,
     ) -> Result<(Self, HashKey), StartError> {
-        let place = Place::new(directory, settings.sync, secrets.clone(), clock, Box::new(start::open_file));
+        let place = Place::new(
+            directory,
+            settings.sync,
+            (secrets.clone(), coordinate_decimals),
+            clock,
+            Box::new(start::open_file),
+        );
         Self::over(place, settings, meters, clock, progress)
     }
 
@@ -455,7 +461,7 @@ impl Memory for Embedded {
         let is_moved = self.shared.users.adopt(from, to).map_err(|(user, unread)| self.unvisited(user, unread))?;
         if is_moved {
             // Nobody waits: until then it is found again under the old key, and joined.
-            drop(self.shared.desk.ask(Wanted::Kept(to)));
+            drop(self.shared.desk.ask(Wanted::Kept(to, None)));
             drop(self.shared.desk.ask(Wanted::Erased(from)));
         }
         Ok(())

@@ -61,6 +61,8 @@ pub struct Setup {
     pub deadline: Duration,
     /// An empty store is not to be begun.
     pub must_exist: bool,
+    /// No place is stored with more decimals of a degree.
+    pub coordinate_decimals: u32,
     /// Users that are near.
     pub users_max: usize,
     /// Days for which decisions are kept, if there is room.
@@ -143,7 +145,7 @@ impl Redis {
             nodes,
             scripts,
             tagger: Tagger::new(HashKey::fixed(key.unforeseeable(b"tags in ids of decisions").to_le_bytes())),
-            cipher: RecordCipher::of(secrets),
+            cipher: RecordCipher::of(secrets, setup.coordinate_decimals),
             outbox: DashMap::new(),
             queue: Queue::new(setup.settings.queue_max.as_usize()),
             turns: std::iter::repeat_with(tokio::sync::Mutex::default).take(TURNS).collect(),

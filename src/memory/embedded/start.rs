@@ -4,6 +4,7 @@
 use super::backend::{Durable, Fsync, Medium};
 use super::store::{MIGRATIONS, StoreFile, Unopened};
 use crate::clock::Clock;
+use crate::history::UserHistory;
 use crate::keyed_hash::{HashKey, SecretError, Secrets};
 use crate::memory::record::RecordCipher;
 use std::error::Error;
@@ -130,6 +131,8 @@ pub(super) struct Place {
     directory: StateDirectory,
     sync: Fsync,
     secrets: Secrets,
+    /// No place is written with more decimals of a degree.
+    coordinate_decimals: u32,
     clock: Clock,
     open: OpenMedium,
 }
@@ -144,11 +147,11 @@ impl Place {
     pub(super) fn new(
         directory: StateDirectory,
         sync: Fsync,
-        secrets: Secrets,
+        (secrets, coordinate_decimals): (Secrets, u32),
         clock: Clock,
         open: OpenMedium,
     ) -> Self {
-        Self { directory, sync, secrets, clock, open }
+        Self { directory, sync, secrets, coordinate_decimals, clock, open }
     }
 
     /// The store, made where there is none, and the key of its hashes.
@@ -214,7 +217,16 @@ impl Place {
     }
 
     pub(super) fn cipher(&self) -> RecordCipher {
-        RecordCipher::of(&self.secrets)
+        RecordCipher::of(&self.secrets, self.coordinate_decimals)
+    }
+
+    /// Rows as they may lie on a disk.
+    pub(super) fn rounded(&self, mut rows: Vec<(UserKey, Box<[u8]>)>) -> Vec<(UserKey, Box<[u8]>)> {
+        for (_, row) in &mut rows {
+            // A damaged row is told by the user's next login.
+            let _damaged = UserHistory::round_row(row, self.coordinate_decimals);
+        }
+        rows
     }
 
     pub(super) fn file(&self) -> PathBuf {
