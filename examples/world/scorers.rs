@@ -16,13 +16,17 @@ use std::path::Path;
 pub(crate) enum Scorer {
     /// askance, with this verdict.
     Askance { name: &'static str, verdict: &'static str },
+    /// The sum of aggregator `evidence`, hard evidence above every sum.
+    Sum,
     /// One of what is to be beaten.
     Baseline(Baseline),
 }
 
 impl Scorer {
     /// Today's aggregators, and the baselines.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Askance { name: "askance evidence", verdict: EVIDENCE },
+        Self::Sum,
         Self::Askance { name: "askance strict", verdict: "verdict.aggregator = 'strict'" },
         Self::Askance { name: "askance auth0_mean", verdict: "preset = 'auth0'" },
         Self::Askance { name: "askance any", verdict: "verdict.aggregator = 'any'" },
@@ -37,13 +41,14 @@ impl Scorer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Askance { name, .. } => name,
+            Self::Sum => "askance evidence",
             Self::Baseline(baseline) => baseline.name(),
         }
     }
 
     /// Whether it gives numbers, of which a threshold makes decisions.
     pub(crate) fn has_threshold(self) -> bool {
-        matches!(self, Self::Baseline(Baseline::Freeman { .. }))
+        matches!(self, Self::Sum | Self::Baseline(Baseline::Freeman { .. }))
     }
 
     /// One number an event; those of failures mean nothing.
@@ -54,9 +59,21 @@ impl Scorer {
                 replay(world, data, verdict, |_, scored| risks.push(scored.map_or(0.0, risk)))?;
                 Ok(risks)
             }
+            Self::Sum => {
+                let mut risks = Vec::with_capacity(world.events.len());
+                replay(world, data, EVIDENCE, |_, scored| risks.push(scored.map_or(0.0, sum)))?;
+                Ok(risks)
+            }
             Self::Baseline(baseline) => Ok(baselines::judge(baseline, world)),
         }
     }
+}
+
+const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
+
+fn sum(scored: &Scored<'_>) -> f64 {
+    let evidence = scored.verdict.evidence.as_ref();
+    evidence.map_or(0.0, |evidence| if evidence.is_hard { f64::MAX } else { evidence.score })
 }
 
 /// 1 for what is not simply let in.

@@ -5,7 +5,7 @@ use super::backend::{Durable, Fsync, Medium};
 use super::store::{MIGRATIONS, StoreFile, Unopened};
 use crate::clock::Clock;
 use crate::history::UserHistory;
-use crate::keyed_hash::{HashKey, SecretError, Secrets};
+use crate::keyed_hash::{HashKey, SecretError, Secrets, UserKey};
 use crate::memory::record::RecordCipher;
 use std::error::Error;
 use std::fmt;
@@ -217,7 +217,7 @@ impl Place {
     }
 
     pub(super) fn cipher(&self) -> RecordCipher {
-        RecordCipher::of(&self.secrets, self.coordinate_decimals)
+        RecordCipher::of(&self.secrets).rounding_to(self.coordinate_decimals)
     }
 
     /// Rows as they may lie on a disk.
