@@ -14,7 +14,7 @@ use crate::keyed_hash::{HashKey, Secrets, Unlocked};
 use crate::memory::decisions::IdSource;
 use crate::memory::embedded::StartError;
 use crate::memory::store::Store;
-use crate::memory::{Backend, Memory, MemoryError};
+use crate::memory::{Backend, Memory, MemoryError, redis};
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
@@ -55,6 +55,8 @@ pub enum AppError {
     Io(io::Error),
     /// The store cannot be had, or must not be used.
     Store(StartError),
+    /// The store that replicas share cannot be had, or must not be used.
+    Redis(redis::StartError),
     /// Something of what was to be durable is not, at the end.
     Unwritten(MemoryError),
 }
@@ -68,6 +70,7 @@ impl fmt::Display for AppError {
             Self::Metrics(_) => f.write_str("metrics cannot be set up"),
             Self::Io(_) => f.write_str("the system refuses what the service needs"),
             Self::Store(error) => error.fmt(f),
+            Self::Redis(error) => error.fmt(f),
             Self::Unwritten(_) => f.write_str("the last changes are not on the disk"),
         }
     }
@@ -82,6 +85,7 @@ impl Error for AppError {
             Self::Metrics(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Store(error) => error.source(),
+            Self::Redis(error) => error.source(),
             Self::Unwritten(error) => Some(error),
         }
     }
@@ -105,9 +109,13 @@ impl AppError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Config(_) => true,
-            Self::Bind(_) | Self::Random(_) | Self::Metrics(_) | Self::Io(_) | Self::Store(_) | Self::Unwritten(_) => {
-                false
-            }
+            Self::Bind(_)
+            | Self::Random(_)
+            | Self::Metrics(_)
+            | Self::Io(_)
+            | Self::Store(_)
+            | Self::Redis(_)
+            | Self::Unwritten(_) => false,
         }
     }
 }

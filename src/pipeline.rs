@@ -17,10 +17,10 @@ use crate::context::ip_lists::IpLists;
 use crate::context::phone::Phones;
 use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
-use crate::history::{Lesson, Login, Proof, UserHistory};
-use crate::keyed_hash::{HashKey, UserKey};
+use crate::history::{Lesson, Login, Proof};
+use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
-use crate::memory::{Fetch, Memory, MemoryError, Record, Unvisited};
+use crate::memory::{Fetch, Memory, MemoryError, Record, Sharing, Unvisited};
 use crate::privacy::RetentionDays;
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::Meters;
@@ -149,8 +149,9 @@ impl<M: Memory> Pipeline<M> {
         let issued = self.token_use(&context, fresh);
         let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
         let (mut judged, mut has_history) = (None, false);
+        let how = if look.is_alone { Sharing::Later } else { Sharing::Compared };
         let visited = self.adopt(context.anchor, context.user).and_then(|()| {
-            self.visit(look, id, context.user, |history| {
+            self.memory.visit_at_login(id, how, context.user, |history| {
                 let (assessments, verdict) = judged.insert(judge(history.into()));
                 has_history = history.is_some();
                 ((), lesson(&loaded, &context, issued, assessments, verdict, history))
@@ -186,19 +187,8 @@ impl<M: Memory> Pipeline<M> {
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);
         let presented = if is_copied { Presented::Copied } else { browser.presented };
-        let degraded = self.memory.is_degraded();
+        let degraded = look.is_alone || self.memory.is_degraded();
         Ok(Scored { id, context, assessments, verdict, presented, cookie, degraded })
-    }
-
-    /// What is learnt alone is not tied to the decision: it is told to others some time, and not taken back.
-    fn visit(
-        &self,
-        look: Look,
-        id: DecisionId,
-        user: UserKey,
-        judge: impl FnOnce(Option<&UserHistory>) -> ((), Option<Lesson>),
-    ) -> Result<(), Unvisited> {
-        if look.is_alone { self.memory.visit(user, judge) } else { self.memory.visit_at_login(id, user, judge) }
     }
 
     /// Takes the outcome of a decision at `now`, and learns what it teaches.

@@ -67,7 +67,8 @@ impl Replay {
     /// Judges a login as of its own time, and learns what it teaches.
     pub fn login<'a>(&mut self, event: &'a LoginEvent<'_>, label: Label) -> Scored<'a> {
         self.keep_house(event.time);
-        let Ok(scored) = self.pipeline.score(CLIENT, event, event.time, Look { is_alone: true, ..Look::default() }) else {
+        let Ok(scored) = self.pipeline.score(CLIENT, event, event.time, Look { is_alone: true, ..Look::default() })
+        else {
             unreachable!("a login whose history cannot be fetched is judged without")
         };
         self.end(&scored, event.time, label);

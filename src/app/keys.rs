@@ -4,6 +4,7 @@ use super::wrong;
 use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::Secrets;
+use crate::memory::Backend;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -87,8 +88,10 @@ pub(super) fn named_tokens(config: &Config) -> Result<Option<TokenKeys>, ConfigE
 
 /// Whether every file that is named holds a key.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
-    secrets(config, Unnamed::Fleeting)?;
-    named_tokens(config).map(|_| ())
+    // Replicas that share memory need the same.
+    let unnamed = if config.memory.backend == Backend::Redis { Unnamed::Refused } else { Unnamed::Fleeting };
+    secrets(config, unnamed)?;
+    tokens(config, unnamed).map(|_| ())
 }
 
 const NEEDED: &str =

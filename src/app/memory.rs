@@ -1,16 +1,20 @@
 //! Opens the memory that the configuration names, under its key.
 
-use super::{AppError, Unnamed, keys, unlocked};
+use super::{AppError, Unnamed, keys, private_text, unlocked, wrong};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::HashKey;
 use crate::memory::embedded::{Embedded, StateDirectory};
+use crate::memory::redis::{Redis, Setup, StartError};
 use crate::memory::store::Store;
 use crate::memory::volatile::Volatile;
 use crate::memory::{Backend, Memory};
 use crate::telemetry::Meters;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::error::Error;
+use std::fs;
+use std::time::Duration;
 
 /// What is opened.
 pub(super) struct Opened {
@@ -31,6 +35,7 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             let tokens = keys::tokens(config, Unnamed::Fleeting)?;
             Ok(Opened { memory: Store::Volatile(Volatile::new(settings)), key, tokens })
         }
+        Backend::Redis => open_redis(config, meters, clock),
         Backend::Embedded => {
             let directory = StateDirectory::take(&settings.path, settings.must_exist).map_err(AppError::Store)?;
             let beside = Unnamed::Beside { directory: &settings.path, is_new: !directory.has_store() };
@@ -50,6 +55,40 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             Ok(Opened { memory: Store::Embedded(memory), key, tokens })
         }
     }
+}
+
+/// Keys are named by the operator: replicas need the same.
+fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, AppError> {
+    let settings = &config.memory;
+    let (secrets, tokens) = (keys::secrets(config, Unnamed::Refused)?, keys::tokens(config, Unnamed::Refused)?);
+    if config.privacy.pseudonymise_key_file.as_slice().len() > 1 {
+        let why = "two files, allowed with memory.backend = \"redis\" is one: users that replicas share do not move to another key yet";
+        return Err(AppError::Config(ConfigError::one(
+            &config.origin,
+            format!("privacy.pseudonymise_key_file: {why}"),
+        )));
+    }
+    let refused = |key: &str, error: &dyn Error| AppError::Config(wrong(config, key, error));
+    let password = settings.redis.password_file.as_deref().map(private_text).transpose();
+    let password = password.map_err(|why| refused("memory.redis.password_file", &StartError::new(why)))?;
+    let authorities = settings.redis.ca_file.as_deref().map(fs::read).transpose();
+    let setup = Setup {
+        url: settings.url.clone(),
+        settings: settings.redis.clone(),
+        password: password.map(|text| text.trim_end().to_owned()),
+        authorities: authorities.map_err(|error| refused("memory.redis.ca_file", &error))?,
+        deadline: Duration::from_millis(settings.timeout_ms.get().into()),
+        must_exist: settings.must_exist,
+        coordinate_decimals: config.privacy.coordinate_decimals.get(),
+        users_max: settings.users_max.as_usize(),
+        decisions_days: config.privacy.retention_days.decisions.get(),
+        pending_max: settings.pending_max.as_usize(),
+        decisions_max: settings.decisions_max.as_usize(),
+        meters: meters.store.clone(),
+    };
+    let (memory, key) = Redis::open(&setup, &secrets, clock).map_err(AppError::Redis)?;
+    tracing::info!(url = %settings.url, "memory is shared");
+    Ok(Opened { memory: Store::Redis(memory), key, tokens })
 }
 
 /// On a terminal only.

@@ -39,6 +39,10 @@ pub struct Settings {
     pub sync: Fsync,
     /// Whether the start is refused where there is no store.
     pub must_exist: bool,
+    /// Where Redis is.
+    pub url: redis::RedisUrl,
+    /// Milliseconds that a call to Redis may take.
+    pub timeout_ms: Bounded<1, 10_000>,
     /// When an allowed login teaches.
     pub record: Record,
     /// Seconds for which a decision waits for its outcome.
@@ -50,6 +54,8 @@ pub struct Settings {
     pub decisions_max: Bounded<16, 1_000_000>,
     /// Users that are remembered, about 250 bytes each.
     pub users_max: Bounded<16, 1_000_000_000>,
+    /// More of Redis.
+    pub redis: redis::Settings,
 }
 
 impl Default for Settings {
@@ -60,11 +66,14 @@ impl Default for Settings {
             flush_ms: Bounded::of::<1000>(),
             sync: Fsync::Always,
             must_exist: false,
+            url: redis::RedisUrl::default(),
+            timeout_ms: Bounded::of::<50>(),
             record: Record::OnAllow,
             pending_ttl_s: Bounded::of::<900>(),
             pending_max: Bounded::of::<65_536>(),
             decisions_max: Bounded::of::<32_768>(),
             users_max: Bounded::of::<10_000_000>(),
+            redis: redis::Settings::default(),
         }
     }
 }
@@ -75,6 +84,8 @@ impl Default for Settings {
 pub enum Backend {
     /// In memory, and durable in a file of this machine.
     Embedded,
+    /// In Redis or Valkey, which several replicas share.
+    Redis,
     /// In memory only: a restart forgets everything.
     Volatile,
 }
@@ -85,6 +96,7 @@ impl Backend {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Redis => "redis",
             Self::Volatile => "volatile",
         }
     }
@@ -123,7 +135,8 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited>;
 
-    /// The same, for the login whose decision will be `id`, so that what it teaches can be told to other replicas with it.
+    /// The same, for the login whose decision will be `id`, so that what it teaches can be told to other replicas with it; at
+    /// once, or later, where the store does not answer and what is here has to do.
     ///
     /// # Errors
     ///
@@ -131,6 +144,7 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     fn visit_at_login<T>(
         &self,
         _id: DecisionId,
+        _how: Sharing,
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {

@@ -7,6 +7,8 @@
 //! While Redis is away, scoring goes on from what is near, what is learnt waits in a bounded queue ([`queue`]), and is
 //! learnt again on top of what others stored meanwhile. What must not be lost is refused.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the client crate may get more variants")]
+
 mod age;
 mod connect;
 mod fence;
@@ -26,11 +28,12 @@ pub use settings::{RedisUrl, Settings};
 
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::record::RecordCipher;
-use super::{Counts, Memory, MemoryError, Share, Sharing, Unvisited};
+use super::{Backend, Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::{Clock, Timestamp};
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
+use crate::telemetry::StoreMeters;
 use connect::{Connector, Told};
 use dashmap::DashMap;
 use names::{List, TAGS, Tag, Tagger};
@@ -71,6 +74,8 @@ pub struct Setup {
     pub pending_max: usize,
     /// Decisions that wait no longer, in Redis.
     pub decisions_max: usize,
+    /// What is counted.
+    pub meters: StoreMeters,
 }
 
 /// The store that replicas share. One for the process; its connections are driven by a thread of their own.
@@ -90,6 +95,7 @@ struct Inner {
     scripts: Arc<Scripts>,
     tagger: Tagger,
     cipher: RecordCipher,
+    coordinate_decimals: u32,
     /// Decisions between the judgement and the script call that stores them.
     outbox: DashMap<DecisionId, Record>,
     queue: Queue,
@@ -101,6 +107,7 @@ struct Inner {
     decisions_ttl_s: u32,
     pending_max: usize,
     decisions_max: usize,
+    meters: StoreMeters,
 }
 
 /// More than logins that are under way at a time, so that two users seldom wait for each other.
@@ -124,9 +131,10 @@ impl Redis {
         let driver = runtime.handle().clone();
         let ((stop, stopped), (hand_over, handed_over)) = (oneshot::channel::<()>(), oneshot::channel());
         let (tell, told) = sync_channel(1);
-        let (driven, distrusted) = (Arc::clone(&nodes), Arc::clone(&near));
+        let (driven, cached) = (Arc::clone(&nodes), Arc::clone(&near));
         let drive = async move {
-            let started = driven.start(move || distrusted.distrust_all()).await;
+            let hear = move |is_up| if is_up { cached.forget_stale() } else { cached.distrust_all() };
+            let started = driven.start(hear).await;
             // Nobody listens where the process gave up.
             tell.send(started).unwrap_or_default();
             let Ok(inner) = handed_over.await else { return };
@@ -145,7 +153,8 @@ impl Redis {
             nodes,
             scripts,
             tagger: Tagger::new(HashKey::fixed(key.unforeseeable(b"tags in ids of decisions").to_le_bytes())),
-            cipher: RecordCipher::of(secrets, setup.coordinate_decimals),
+            cipher: RecordCipher::of(secrets).rounding_to(setup.coordinate_decimals),
+            coordinate_decimals: setup.coordinate_decimals,
             outbox: DashMap::new(),
             queue: Queue::new(setup.settings.queue_max.as_usize()),
             turns: std::iter::repeat_with(tokio::sync::Mutex::default).take(TURNS).collect(),
@@ -155,10 +164,29 @@ impl Redis {
             decisions_ttl_s: setup.decisions_days.saturating_mul(DAY_S),
             pending_max: setup.pending_max,
             decisions_max: setup.decisions_max,
+            meters: setup.meters.clone(),
         });
         // It waits for this, or is gone, which calls will tell.
         drop(hand_over.send(Arc::clone(&inner)));
         Ok((Self { inner, driver, _stop: stop }, key))
+    }
+}
+
+/// At the end, for what waits.
+const CLOSE: Duration = Duration::from_secs(5);
+
+impl Redis {
+    /// Tells Redis what waits, as far as it can be told in a few seconds.
+    ///
+    /// # Errors
+    ///
+    /// Something is lost: Redis is away.
+    pub fn close(&self) -> Result<(), MemoryError> {
+        let told = self.driver.block_on(tokio::time::timeout(CLOSE, queue::empty(&self.inner)));
+        match (told, self.inner.queue.len()) {
+            (Ok(()), 0) => Ok(()),
+            (_, left) => Err(MemoryError::Unavailable(format!("{left} lessons and decisions are lost"))),
+        }
     }
 }
 
@@ -183,6 +211,7 @@ fn connector(setup: &Setup, secrets: &Secrets, near: &Arc<Near>, scripts: &Arc<S
                 keys.iter().filter_map(|key| names::user_of_row(key)).for_each(|user| near.distrust(user));
             }
             Told::Everything => near.distrust_all(),
+            Told::Erased(user) => near.forget(user),
         }),
     }
 }
@@ -207,14 +236,16 @@ impl Inner {
         in_all.div_ceil(TAGS.into()).max(1)
     }
 
-    /// A visit, for the login whose decision will be `by`, or for what is learnt without one, which goes through the queue.
+    /// A visit, for the login whose decision will be `by`, or for what is learnt without one, which goes through the queue. Alone,
+    /// what is near has to do, however old it is.
     fn visit<T>(
         self: &Arc<Self>,
         by: Option<DecisionId>,
+        is_alone: bool,
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {
-        let serves = self.nodes.serves(Tag::of_user(user));
+        let serves = self.nodes.serves(Tag::of_user(user)) && !is_alone;
         let by = by.filter(|_| serves);
         if by.is_none() && serves && self.queue.is_crowded() {
             let inner = Arc::clone(self);
@@ -254,7 +285,7 @@ impl Inner {
         match self.nodes.command(tag, command).await? {
             ::redis::Value::BulkString(bytes) => Ok(bytes),
             ::redis::Value::Nil => Ok(Vec::new()),
-            _ => Err(MemoryError::Unavailable("Redis: an answer of another kind".to_owned())),
+            _ => Err(node::Trouble::Odd.into()),
         }
     }
 }
@@ -265,16 +296,18 @@ impl Memory for Redis {
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {
-        self.inner.visit(None, user, judge)
+        self.inner.visit(None, false, user, judge)
     }
 
     fn visit_at_login<T>(
         &self,
         id: DecisionId,
+        how: Sharing,
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {
-        self.inner.visit(Some(id), user, judge)
+        let is_alone = how == Sharing::Later;
+        self.inner.visit(Some(id).filter(|_| !is_alone), is_alone, user, judge)
     }
 
     fn name(&self, id: DecisionId, user: UserKey) -> DecisionId {
@@ -291,8 +324,18 @@ impl Memory for Redis {
         share::begin(&self.inner, id, user, how)
     }
 
+    /// One key at a time is taken with this memory ([`Redis::open`] is given no other), so that nobody is to be moved.
+    fn adopt(&self, _: UserKey, _: UserKey) -> Result<(), Unvisited> {
+        Ok(())
+    }
+
     fn is_degraded(&self) -> bool {
         !self.inner.nodes.all_serve()
+    }
+
+    fn condition(&self) -> Condition {
+        let trouble = self.is_degraded().then(|| "Redis is away; what is learnt waits for it".to_owned());
+        Condition { backend: Backend::Redis, trouble }
     }
 
     async fn settle(&self, id: DecisionId, now: Timestamp, report: Report) -> Result<Settlement, MemoryError> {
@@ -317,6 +360,10 @@ impl Memory for Redis {
 
     /// What has expired is looked for by the thread of the connections, which can wait.
     fn sweep(&self, _: Timestamp) {
+        let Inner { meters, queue, .. } = &*self.inner;
+        meters.degraded.set(if self.is_degraded() { 1.0 } else { 0.0 });
+        #[expect(clippy::cast_precision_loss, reason = "the queue is far below 2^53")]
+        meters.unwritten.set(queue.len() as f64);
         let lost = self.inner.near.take_lost() + self.inner.queue.take_lost();
         if lost > 0 {
             tracing::error!(lost, "what was learnt while Redis is away has no room any more (memory.redis.queue_max)");

@@ -4,8 +4,9 @@
 
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::embedded::Embedded;
+use super::redis::Redis;
 use super::volatile::Volatile;
-use super::{Condition, Counts, Memory, MemoryError, Unvisited};
+use super::{Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
@@ -18,6 +19,8 @@ pub enum Store {
     Volatile(Volatile),
     /// See [`Embedded`].
     Embedded(Embedded),
+    /// See [`Redis`].
+    Redis(Redis),
 }
 
 impl Store {
@@ -30,6 +33,7 @@ impl Store {
         match self {
             Self::Volatile(_) => Ok(()),
             Self::Embedded(memory) => memory.close(),
+            Self::Redis(memory) => memory.close(),
         }
     }
 }
@@ -43,6 +47,37 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.visit(user, judge),
             Self::Embedded(memory) => memory.visit(user, judge),
+            Self::Redis(memory) => memory.visit(user, judge),
+        }
+    }
+
+    fn visit_at_login<T>(
+        &self,
+        id: DecisionId,
+        how: Sharing,
+        user: UserKey,
+        judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
+    ) -> Result<T, Unvisited> {
+        match self {
+            Self::Volatile(memory) => memory.visit_at_login(id, how, user, judge),
+            Self::Embedded(memory) => memory.visit_at_login(id, how, user, judge),
+            Self::Redis(memory) => memory.visit_at_login(id, how, user, judge),
+        }
+    }
+
+    fn name(&self, id: DecisionId, user: UserKey) -> DecisionId {
+        match self {
+            Self::Volatile(memory) => memory.name(id, user),
+            Self::Embedded(memory) => memory.name(id, user),
+            Self::Redis(memory) => memory.name(id, user),
+        }
+    }
+
+    fn share(&self, id: DecisionId, user: UserKey, how: Sharing) -> Option<Share> {
+        match self {
+            Self::Volatile(memory) => memory.share(id, user, how),
+            Self::Embedded(memory) => memory.share(id, user, how),
+            Self::Redis(memory) => memory.share(id, user, how),
         }
     }
 
@@ -50,6 +85,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.adopt(from, to),
             Self::Embedded(memory) => memory.adopt(from, to),
+            Self::Redis(memory) => memory.adopt(from, to),
         }
     }
 
@@ -57,6 +93,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.keep(id, decision, has_history),
             Self::Embedded(memory) => memory.keep(id, decision, has_history),
+            Self::Redis(memory) => memory.keep(id, decision, has_history),
         }
     }
 
@@ -64,6 +101,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.settle(id, now, report).await,
             Self::Embedded(memory) => memory.settle(id, now, report).await,
+            Self::Redis(memory) => memory.settle(id, now, report).await,
         }
     }
 
@@ -71,6 +109,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.label(id, now, feedback).await,
             Self::Embedded(memory) => memory.label(id, now, feedback).await,
+            Self::Redis(memory) => memory.label(id, now, feedback).await,
         }
     }
 
@@ -78,6 +117,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.decisions(query).await,
             Self::Embedded(memory) => memory.decisions(query).await,
+            Self::Redis(memory) => memory.decisions(query).await,
         }
     }
 
@@ -85,6 +125,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.erase(user).await,
             Self::Embedded(memory) => memory.erase(user).await,
+            Self::Redis(memory) => memory.erase(user).await,
         }
     }
 
@@ -92,6 +133,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.forget_device(user, device).await,
             Self::Embedded(memory) => memory.forget_device(user, device).await,
+            Self::Redis(memory) => memory.forget_device(user, device).await,
         }
     }
 
@@ -99,6 +141,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.sweep(now),
             Self::Embedded(memory) => memory.sweep(now),
+            Self::Redis(memory) => memory.sweep(now),
         }
     }
 
@@ -106,6 +149,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.age(now, days),
             Self::Embedded(memory) => memory.age(now, days),
+            Self::Redis(memory) => memory.age(now, days),
         }
     }
 
@@ -113,6 +157,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.is_degraded(),
             Self::Embedded(memory) => memory.is_degraded(),
+            Self::Redis(memory) => memory.is_degraded(),
         }
     }
 
@@ -120,6 +165,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.condition(),
             Self::Embedded(memory) => memory.condition(),
+            Self::Redis(memory) => memory.condition(),
         }
     }
 
@@ -127,6 +173,7 @@ impl Memory for Store {
         match self {
             Self::Volatile(memory) => memory.counts(),
             Self::Embedded(memory) => memory.counts(),
+            Self::Redis(memory) => memory.counts(),
         }
     }
 }

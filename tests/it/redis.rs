@@ -1,8 +1,11 @@
 //! Memory that replicas share, against a real Redis.
 
+mod between;
 mod cluster;
 mod faults;
+mod figures;
 mod outcomes;
+mod processes;
 mod replica;
 mod start;
 mod together;

@@ -5,7 +5,7 @@ use super::fence::Fence;
 use super::names::Tag;
 use super::node::State;
 use super::scripts::{Invocation, Scripts};
-use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked};
+use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
 use crate::memory::MemoryError;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
@@ -22,6 +22,8 @@ use tokio::sync::Notify;
 const FORMAT: u32 = 1;
 /// Before it, in the meta key.
 const HEAD: &str = "askance format=";
+/// Where it is told who was erased: what is near others is to go, too, and not only to be fetched anew before it is used.
+const ERASED: &str = "askance:erased";
 /// For what is done once a connection.
 const SETUP: Duration = Duration::from_millis(1_000);
 /// Commands that may wait for one connection; then callers wait.
@@ -37,6 +39,8 @@ pub(super) enum Told {
     Changed(Vec<Vec<u8>>),
     /// All of them.
     Everything,
+    /// This user was erased, and is to be nowhere.
+    Erased(UserKey),
 }
 
 /// All that is needed to connect to any server of the deployment.
@@ -106,6 +110,7 @@ impl Connector {
         let about = about(&mut connection).await.map_err(away)?;
         self.judge(&about)?;
         run(&mut connection, ::redis::cmd("CLIENT").arg("TRACKING").arg("ON").arg("NOLOOP")).await.map_err(away)?;
+        connection.subscribe(ERASED).await.map_err(away)?;
         for script in self.scripts.all() {
             run(&mut connection, &script.load()).await.map_err(away)?;
         }
@@ -274,6 +279,13 @@ fn hear(info: PushInfo, lost: &Notify, pushed: &Pushed) {
             // A server that was emptied.
             _ => pushed(Told::Everything),
         },
+        PushKind::Message => {
+            let user = match info.data.as_slice() {
+                [_, Value::BulkString(user)] => user.first_chunk().copied().map(u128::from_be_bytes),
+                _ => None,
+            };
+            user.map(UserKey).into_iter().for_each(|user| pushed(Told::Erased(user)));
+        }
         _ => {}
     }
 }
@@ -283,7 +295,8 @@ fn hear(info: PushInfo, lost: &Notify, pushed: &Pushed) {
 pub struct StartError(String);
 
 impl StartError {
-    pub(super) fn new(why: impl fmt::Display) -> Self {
+    /// Says why.
+    pub fn new(why: impl fmt::Display) -> Self {
         Self(why.to_string())
     }
 

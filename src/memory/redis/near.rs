@@ -8,7 +8,6 @@ use crate::keyed_hash::UserKey;
 use crate::memory::decisions::DecisionId;
 use crate::memory::users::KeyIsHash;
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -237,20 +236,26 @@ impl Near {
         }
     }
 
-    /// Somebody else changed this user.
+    /// Somebody else changed this user. What there is stays for as long as nothing better can be had.
     pub(super) fn distrust(&self, user: UserKey) {
-        if let Entry::Occupied(mut cached) = self.users.entry(user) {
-            if cached.get().unshared.is_empty() {
-                cached.remove();
-            } else {
-                cached.get_mut().is_stale = true;
-            }
+        if let Some(mut cached) = self.users.get_mut(&user) {
+            cached.is_stale = true;
         }
     }
 
-    /// Nobody told what changed for a while. What there is stays, for as long as nothing better can be had.
+    /// Nobody tells what changes, for a while.
     pub(super) fn distrust_all(&self) {
         self.users.iter_mut().for_each(|mut cached| cached.is_stale = true);
+    }
+
+    /// Better can be had again. Who was erased meanwhile is gone with the rest.
+    pub(super) fn forget_stale(&self) {
+        self.users.retain(|_, cached| !cached.is_stale || !cached.unshared.is_empty());
+    }
+
+    /// This user was erased.
+    pub(super) fn forget(&self, user: UserKey) {
+        self.users.remove(&user);
     }
 
     /// Whether something of this user is not in Redis.
@@ -295,4 +300,109 @@ impl Near {
 /// How many users there may be before they are counted.
 fn with_surplus(users_max: usize) -> usize {
     users_max + users_max / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Login;
+    use crate::keyed_hash::DeviceTag;
+
+    const USER: UserKey = UserKey(1);
+    const NOW_MS: u64 = 1_790_000_000_000;
+
+    fn lesson(device: u64) -> Lesson {
+        Lesson::Completed(Login { device: Some(DeviceTag(device)), ..Login::bare(1_790_000_000) })
+    }
+
+    /// What Redis has once it learnt of these devices.
+    fn stored(version: u64, erased_ms: u64, devices: &[u64]) -> Vec<u8> {
+        let mut history = UserHistory::default();
+        devices.iter().for_each(|device| history.learn(&lesson(*device)));
+        value(Stamp { version, erased_ms }, (!devices.is_empty()).then_some(&history))
+    }
+
+    fn learn(near: &Near, device: u64, by: Option<DecisionId>) {
+        let visited = near.visit(USER, (by, NOW_MS, true), |_| ((), Some(lesson(device))));
+        assert!(matches!(visited, Ok(Visited::Here(()))));
+    }
+
+    /// The devices that are known, if any history is.
+    fn known(near: &Near) -> Option<Vec<u64>> {
+        let look =
+            |history: Option<&UserHistory>| (history.map(|it| it.devices().map(|device| device.tag.0).collect()), None);
+        match near.visit(USER, (None, NOW_MS, true), look) {
+            Ok(Visited::Here(known)) => known,
+            Ok(Visited::Elsewhere) | Err(_) => None,
+        }
+        .map(|mut known: Vec<u64>| {
+            known.sort_unstable();
+            known
+        })
+    }
+
+    fn id(number: u8) -> DecisionId {
+        DecisionId::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn what_others_stored_is_taken_and_what_was_learnt_here_is_learnt_on_top() -> Result<(), RowError> {
+        let near = Near::new(100);
+        assert_eq!(known(&near), None);
+        near.take(USER, &[], None)?;
+        learn(&near, 1, Some(id(1)));
+        learn(&near, 2, Some(id(2)));
+        assert_eq!(known(&near), Some(vec![1, 2]));
+        // Another replica was faster: the second login is judged anew, the first one goes on.
+        near.take(USER, &stored(7, 0, &[3]), Some(id(2)))?;
+        assert_eq!(known(&near), Some(vec![1, 3]));
+        let outgoing = near.outgoing(USER, Some(id(1)), 8)?;
+        assert!(outgoing.as_ref().is_some_and(|out| out.holds_own && out.expected.version == 7));
+        learn(&near, 4, None);
+        near.stored(USER, &outgoing.unwrap_or_else(|| unreachable!("the user is here")));
+        assert_eq!(near.as_stored(USER), Some(stored(8, 0, &[3, 1])), "sent, and not what came since");
+        assert!(near.is_unshared(USER) && known(&near) == Some(vec![1, 3, 4]));
+        near.take_back(USER, id(9));
+        assert_eq!(known(&near), Some(vec![1, 3, 4]), "nobody else's is taken back");
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_of_before_an_erasure_is_learnt_again() -> Result<(), RowError> {
+        let near = Near::new(100);
+        near.take(USER, &stored(1, 0, &[1]), None)?;
+        learn(&near, 2, None);
+        near.take(USER, &stored(2, NOW_MS, &[]), None)?;
+        assert_eq!(known(&near), None);
+        learn(&near, 3, None);
+        near.take(USER, &stored(3, NOW_MS - 1, &[]), None)?;
+        assert_eq!(known(&near), Some(vec![3]), "it came behind this erasure");
+        Ok(())
+    }
+
+    #[test]
+    fn bounded_and_what_redis_does_not_have_stays() -> Result<(), RowError> {
+        let near = Near::new(100);
+        near.take(USER, &stored(1, 0, &[1]), None)?;
+        learn(&near, 2, None);
+        for number in 0..10_000 {
+            near.take(UserKey(1_000 + number), &stored(1, 0, if number % 2 == 0 { &[1] } else { &[] }), None)?;
+            assert!(near.len() <= 113, "{}", near.len());
+        }
+        assert_eq!(known(&near), Some(vec![1, 2]));
+        for device in 0..1_000 {
+            learn(&near, device, None);
+        }
+        assert_eq!(near.take_lost(), 969, "lessons of one user are bounded, too");
+        Ok(())
+    }
+
+    #[test]
+    fn a_damaged_row_is_not_taken() {
+        let near = Near::new(100);
+        for damaged in [&[1][..], &[0; 15], &[9; 17]] {
+            assert!(near.take(USER, damaged, None).is_err());
+        }
+        assert_eq!(near.len(), 0);
+    }
 }

@@ -52,6 +52,8 @@ pub(super) enum Trouble {
     Away,
     /// It took longer than a call may.
     Late,
+    /// It answered something that was not asked.
+    Odd,
     /// What the server or the connection said.
     Error(RedisError),
 }
@@ -67,6 +69,7 @@ impl From<Trouble> for MemoryError {
         Self::Unavailable(match trouble {
             Trouble::Away => "Redis is away".to_owned(),
             Trouble::Late => "Redis is late (memory.timeout_ms)".to_owned(),
+            Trouble::Odd => "Redis: an answer of another kind".to_owned(),
             Trouble::Error(error) => format!("Redis: {error}"),
         })
     }
@@ -215,7 +218,6 @@ fn cannot_work(error: &RedisError) -> bool {
             ServerErrorKind::ReadOnly
             | ServerErrorKind::BusyLoading
             | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown
             | ServerErrorKind::NoPerm,
         ) => true,
         _ => matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS" | "NOAUTH")),

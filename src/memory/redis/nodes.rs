@@ -61,7 +61,7 @@ impl Nodes {
         }
     }
 
-    /// Connects to every server, once, and goes on looking after them. `distrust` is told when one was lost. Gives the key of the
+    /// Connects to every server, once, and goes on looking after them. `told` hears when one serves, and when one was lost. Gives the key of the
     /// store.
     ///
     /// # Errors
@@ -69,12 +69,12 @@ impl Nodes {
     /// One of them is not to be used, or does not answer.
     pub(super) async fn start(
         self: &Arc<Self>,
-        distrust: impl Fn() + Clone + Send + Sync + 'static,
+        told: impl Fn(bool) + Clone + Send + Sync + 'static,
     ) -> Result<HashKey, StartError> {
         let seed = self.connector.info.addr().clone();
         let unreachable = |why: &str| StartError::new(format_args!("Redis at {seed} cannot be used: {why}"));
         let found = self.connector.cluster(&seed).await.map_err(|error| unreachable(&error.to_string()))?;
-        self.route(found.as_deref(), &distrust);
+        self.route(found.as_deref(), &told);
         let started = self.clock.start();
         for node in &self.routes.load().nodes {
             let mut state = node.state();
@@ -93,14 +93,14 @@ impl Nodes {
             }
         }
         if found.is_some() {
-            tokio::spawn(Arc::clone(self).keep_routes(distrust));
+            tokio::spawn(Arc::clone(self).keep_routes(told));
         }
         let opened = self.connector.opened.get().ok_or_else(|| unreachable("no node has its first slots"))?;
         Ok(opened.key.clone())
     }
 
     /// Takes what a cluster says of itself, or that there is one server.
-    fn route(self: &Arc<Self>, slots: Option<&[Value]>, distrust: &(impl Fn() + Clone + Send + Sync + 'static)) {
+    fn route(self: &Arc<Self>, slots: Option<&[Value]>, told: &(impl Fn(bool) + Clone + Send + Sync + 'static)) {
         let before = self.routes.load_full();
         let mut routes = Routes { is_cluster: slots.is_some(), ..Routes::default() };
         let ranges = slots.map_or_else(
@@ -128,12 +128,12 @@ impl Nodes {
             .for_each(|old| old.retire());
         self.routes.store(Arc::new(routes));
         for node in fresh {
-            let (nodes, distrust) = (Arc::clone(self), distrust.clone());
+            let (nodes, told) = (Arc::clone(self), told.clone());
             tokio::spawn(async move {
                 let probe = || nodes.probe(&node);
                 let found = |is_up: bool| {
+                    told(is_up);
                     if !is_up {
-                        distrust();
                         nodes.refresh.notify_one();
                     }
                     nodes.changed.notify_one();
@@ -177,18 +177,15 @@ impl Nodes {
         Tag::all().find(|tag| routes.node(tag.slot()).is_some_and(|holder| Arc::ptr_eq(holder, node)))
     }
 
-    async fn keep_routes(self: Arc<Self>, distrust: impl Fn() + Clone + Send + Sync + 'static) {
+    async fn keep_routes(self: Arc<Self>, told: impl Fn(bool) + Clone + Send + Sync + 'static) {
         loop {
             // A timer that ran out is a reason to look, too.
             let _asked = tokio::time::timeout(REFRESH, self.refresh.notified()).await;
             let known = self.routes.load_full();
             for node in &known.nodes {
-                match self.connector.cluster(&node.address).await {
-                    Ok(Some(slots)) => {
-                        self.route(Some(&slots), &distrust);
-                        break;
-                    }
-                    Ok(None) | Err(_) => {}
+                if let Ok(Some(slots)) = self.connector.cluster(&node.address).await {
+                    self.route(Some(&slots), &told);
+                    break;
                 }
             }
             // Whoever is redirected asks again and again until it is known everywhere.
@@ -224,7 +221,8 @@ impl Nodes {
                 ErrorKind::Server(ServerErrorKind::Ask) => {
                     (node, is_asking) = (self.redirected(&error).ok_or(Trouble::Away)?, true);
                 }
-                ErrorKind::Server(ServerErrorKind::TryAgain) => {
+                ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
+                    self.refresh.notify_one();
                     tokio::time::sleep(ON_ITS_WAY).await;
                     continue;
                 }

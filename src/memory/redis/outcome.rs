@@ -208,7 +208,10 @@ impl Inner {
                 Some(lesson) => self.taught(&current, lesson, of)?,
                 None => None,
             };
-            let (version, value) = taught.map_or((Vec::new(), Vec::new()), |(stamp, value)| (stamp.compared(), value));
+            let (version, value) = match taught {
+                Some((stamp, value)) => (stamp.compared(), self.rounded(&value)),
+                None => (Vec::new(), Vec::new()),
+            };
             let invocation = Invocation {
                 script: &self.scripts.settle,
                 keys: &[&row, &decision, &known, &strangers, &to_list],

@@ -122,6 +122,12 @@ impl Queue {
         lock(&self.waiting).len()
     }
 
+    /// Users and decisions that wait.
+    pub(super) fn len(&self) -> usize {
+        let held = lock(&self.held);
+        held.users.len() + held.records.len()
+    }
+
     pub(super) fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
     }
@@ -162,6 +168,11 @@ pub(super) async fn keep_empty(inner: &Arc<Inner>) {
         }
         while inner.nodes.all_serve() && one_round(inner).await {}
     }
+}
+
+/// Until nothing waits, or Redis does not take it.
+pub(super) async fn empty(inner: &Arc<Inner>) {
+    while inner.queue.len() > 0 && one_round(inner).await {}
 }
 
 /// Gives whether something was done, all of it went well, and more may be there.

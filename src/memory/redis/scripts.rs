@@ -157,7 +157,7 @@ redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1
 ";
 
-/// Takes away all that is known of a user, and leaves when that was.
+/// Takes away all that is known of a user, leaves when that was, and has every replica forget, too.
 const ERASE: &str = r"
 local row, of_user = KEYS[1], KEYS[2]
 local value, row_ttl_s, user, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -168,6 +168,7 @@ end
 redis.call('DEL', of_user)
 redis.call('SET', row, value, 'EX', row_ttl_s)
 redis.call('EXISTS', row)
+redis.call('PUBLISH', 'askance:erased', user)
 return 1
 ";
 

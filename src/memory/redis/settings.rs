@@ -98,6 +98,16 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+impl Default for RedisUrl {
+    /// The port that Redis has when nobody says otherwise, on this machine.
+    fn default() -> Self {
+        let info = ConnectionAddr::Tcp("127.0.0.1".to_owned(), 6379).into_connection_info();
+        #[expect(clippy::expect_used, reason = "an address that is one already is not parsed")]
+        let info = info.expect("an address is all that a connection needs");
+        Self { text: "redis://127.0.0.1:6379".to_owned(), info: Connect(info) }
+    }
+}
+
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

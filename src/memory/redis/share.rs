@@ -1,12 +1,13 @@
 //! One login, told to the other replicas before its answer goes out.
 
 use super::names::{self, List, Tag};
-use super::near::Outgoing;
+use super::near::{self, Outgoing};
 use super::node::Trouble;
 use super::queue::Waiting;
 use super::scripts::Invocation;
 use super::{Inner, TURNS};
 use crate::clock::Timestamp;
+use crate::history::UserHistory;
 use crate::keyed_hash::UserKey;
 use crate::memory::decisions::{Decision, DecisionId};
 use crate::memory::{MemoryError, Share, Sharing, Unshared};
@@ -75,12 +76,13 @@ impl Inner {
         let oldest = self.oldest(self.clock.now());
         let (users_ttl, decisions_ttl) = (self.users_ttl_s.to_string(), self.decisions_ttl_s.to_string());
         let (room, made_ms, prefix) = (self.room(list).to_string(), made.unix_ms().to_string(), tag.prefix());
+        let value = self.rounded(value);
         let invocation = Invocation {
             script: &self.scripts.share,
             keys: &[&row, &decision, &of_user, &of_tag],
             arguments: &[
                 version,
-                value,
+                &value,
                 users_ttl.as_bytes(),
                 record.map_or(&[], |(_, record)| record.sealed.as_slice()),
                 decisions_ttl.as_bytes(),
@@ -96,8 +98,19 @@ impl Inner {
         match self.nodes.script(tag, invocation).await? {
             Value::Int(1) => Ok(Stored::Yes),
             Value::BulkString(current) => Ok(Stored::Changed(current)),
-            _ => Err(Trouble::Away),
+            _ => Err(Trouble::Odd),
         }
+    }
+
+    /// A value as it may lie in Redis. A damaged one is told by the user's next login.
+    pub(super) fn rounded(&self, value: &[u8]) -> Vec<u8> {
+        let mut rounded = value.to_vec();
+        let row_bytes = near::taken_apart(value).map_or(0, |(_, row)| row.len());
+        if row_bytes > 0 {
+            let row = &mut rounded[value.len() - row_bytes..];
+            let _damaged = UserHistory::round_row(row, self.coordinate_decimals);
+        }
+        rounded
     }
 
     /// Decisions with smaller ids are gone from Redis.
@@ -218,6 +231,7 @@ impl OneLogin {
         match self.inner.store(self.user, (&outgoing.expected.compared(), bytes), record, false).await {
             Ok(Stored::Yes) => {
                 self.inner.near.stored(self.user, &outgoing);
+                self.inner.meters.rows_written.increment(1);
                 Ok(())
             }
             Ok(Stored::Changed(current)) => {

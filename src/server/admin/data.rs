@@ -76,7 +76,7 @@ impl Memory {
         let Condition { backend, trouble } = &self.condition;
         let forgets = match backend {
             Backend::Volatile => Some("memory is volatile: a restart forgets every user".to_owned()),
-            Backend::Embedded => None,
+            Backend::Embedded | Backend::Redis => None,
         };
         let trouble = trouble.as_ref().map(|why| format!("memory is degraded, and nothing becomes durable: {why}"));
         forgets.into_iter().chain(trouble)

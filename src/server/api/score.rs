@@ -33,13 +33,13 @@ impl<M: Memory> Service<M> {
                 Attempt::UnderWay(over) => over.await,
                 Attempt::Elsewhere(fetch) => {
                     let fetched = fetch.await;
-                    self.look_again(&mut looking, fetched.err());
+                    self.look_again(&mut looking, fetched.as_ref().err());
                 }
                 Attempt::Judged(id, answer, share) => match share.await {
                     Ok(()) => return Ok(answer_of(looking.answered(answer))),
                     Err(unshared) => {
                         looking.look.again = Some(id);
-                        let failed = match unshared {
+                        let failed = match &unshared {
                             Unshared::Changed => None,
                             Unshared::Failed(error) => Some(error),
                         };
@@ -51,9 +51,9 @@ impl<M: Memory> Service<M> {
     }
 
     /// The next look is alone where the store failed, or where looks do not come to an end.
-    fn look_again(&self, looking: &mut Looking<'_>, failed: Option<MemoryError>) {
+    fn look_again(&self, looking: &mut Looking<'_>, failed: Option<&MemoryError>) {
         looking.looks += 1;
-        if let Some(error) = &failed {
+        if let Some(error) = failed {
             self.pipeline.failed(error);
         }
         looking.look.is_alone |= failed.is_some() || looking.looks >= LOOKS_MAX;

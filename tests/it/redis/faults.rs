@@ -1,15 +1,13 @@
 //! Redis gone, stopped, slow, read-only, forgetful of its scripts; and back.
 
+use super::between::Between;
 use super::replica::{Replica, run};
 use super::together::eventually;
 use crate::support::redis::RedisServer;
 use askance::memory::Memory;
 use askance::memory::decisions::Settlement;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What takes a server away, and what brings it back.
 type Fault = (&'static str, fn(&mut RedisServer), fn(&mut RedisServer));
@@ -103,62 +101,21 @@ fn a_server_that_forgets_its_scripts_under_load_is_told_again() {
     });
 }
 
-/// Stands before a server and hands on what it says so much later.
-struct Delay {
-    port: u16,
-    ms: Arc<AtomicU64>,
-}
-
-impl Delay {
-    fn before(server: &RedisServer) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, to, ms) = (listener.local_addr().unwrap().port(), server.port, Arc::new(AtomicU64::new(0)));
-        let delay = Arc::clone(&ms);
-        std::thread::spawn(move || {
-            for client in listener.incoming() {
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", to))) else { return };
-                let (from_client, to_client) = (client.try_clone().unwrap(), client);
-                let (from_server, to_server) = (server.try_clone().unwrap(), server);
-                let delay = Arc::clone(&delay);
-                std::thread::spawn(move || hand_on(from_client, to_server, &AtomicU64::new(0)));
-                std::thread::spawn(move || hand_on(from_server, to_client, &delay));
-            }
-        });
-        Self { port, ms }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-fn hand_on(mut from: TcpStream, mut to: TcpStream, delay_ms: &AtomicU64) {
-    let mut buffer = vec![0; 65_536];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        // The fault itself.
-        std::thread::sleep(Duration::from_millis(delay_ms.load(Ordering::Relaxed)));
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    to.shutdown(std::net::Shutdown::Both).ok();
-}
-
 #[test]
 fn a_slow_server_is_not_waited_for_and_serves_again_once_it_is_fast() {
     let server = RedisServer::start();
-    let delay = Delay::before(&server);
+    let delay = Between::new(&server, |asked| asked);
     let (slow, other) = (Replica::hasty(&delay.url()), Replica::of(&server));
     run(async {
         while !slow.log_in("alice", 1).await.is_shared {}
-        delay.ms.store(200, Ordering::Relaxed);
+        delay.delay_ms.store(200, Ordering::Relaxed);
         for _ in 0..5 {
             let judged = slow.log_in("alice", 2).await;
             assert!(!judged.is_shared && judged.known.is_some(), "{judged:?}");
         }
         assert!(slow.memory.is_degraded(), "it does not try each time");
         other.log_in("alice", 3).await;
-        delay.ms.store(0, Ordering::Relaxed);
+        delay.delay_ms.store(0, Ordering::Relaxed);
         eventually("it serves again", async || (!slow.memory.is_degraded()).then_some(())).await;
         eventually("all is merged", async || (other.near("alice").await == Some(3)).then_some(())).await;
         eventually("here, too", async || (slow.near("alice").await == Some(3)).then_some(())).await;
@@ -181,5 +138,36 @@ fn a_server_that_was_emptied_meanwhile_is_not_mixed_with_what_was_there() {
         .await;
         let key: Vec<u8> = server.ask("GET askance:{000}:meta");
         assert!(key.starts_with(b"askance format=1\n"), "begun again under the same key");
+    });
+}
+
+/// Debian's Redis is older than WAITAOF: here it is answered in its place.
+#[test]
+fn where_the_server_tells_what_is_on_its_disk_that_is_waited_for() {
+    let server = RedisServer::start();
+    let (is_durable, waits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (durable, waited) = (Arc::clone(&is_durable), Arc::clone(&waits));
+    let between = Between::new(&server, move |asked| {
+        let text = String::from_utf8_lossy(&asked).into_owned();
+        if let Some(at) = text.find("*4\r\n$7\r\nWAITAOF\r\n") {
+            waited.fetch_add(1, Ordering::Relaxed);
+            let count = usize::from(durable.load(Ordering::Relaxed));
+            let answer = format!("*3\r\n$4\r\nEVAL\r\n$12\r\nreturn {{{count},0}}\r\n$1\r\n0\r\n");
+            return [&asked[..at], answer.as_bytes()].concat();
+        }
+        let known = text.replace("$4\r\nINFO\r\n$7\r\nWAITAOF\r\n", "$4\r\nINFO\r\n$3\r\nGET\r\n");
+        if known == text { asked } else { known.into_bytes() }
+    });
+    let replica = super::replica::open(&super::replica::setup(&between.url())).expect("the server is as it should be");
+    run(async {
+        let id = replica.challenge("alice", 1).await.id;
+        assert_eq!(waits.load(Ordering::Relaxed), 0, "a login waits for no disk");
+        let refused = replica.succeed(id).await.expect_err("the disk did not say so").to_string();
+        assert!(refused.contains("durable_ms"), "{refused}");
+        assert!(replica.succeed(id).await.is_err(), "told again, it is still not on the disk");
+        is_durable.store(true, Ordering::Relaxed);
+        assert_eq!(replica.succeed(id).await.ok(), Some(Settlement::Taken), "taken the first time, and safe now");
+        replica.memory.erase(replica.user("alice")).await.expect("the disk says so");
+        assert!(waits.load(Ordering::Relaxed) >= 4);
     });
 }

@@ -7,7 +7,7 @@ use askance::clock::Clock;
 use askance::history::Lesson;
 use askance::keyed_hash::DeviceTag;
 use askance::memory::decisions::{DecisionId, Feedback, Label, LoginResult, Refusal, Settlement};
-use askance::memory::{Memory, Unvisited};
+use askance::memory::{Memory, Sharing, Unvisited};
 
 /// What a race is about.
 const RACES: usize = 10_000;
@@ -117,7 +117,8 @@ fn an_erasure_reaches_everything_and_nothing_of_before_comes_back() {
         // A login that is under way while the user is erased.
         let under_way = one.memory.name(waits.id, one.user("alice"));
         let lesson = Lesson::Completed(super::replica::login(4));
-        let visited = one.memory.visit_at_login(under_way, one.user("alice"), |_| ((), Some(lesson)));
+        let visited =
+            one.memory.visit_at_login(under_way, Sharing::Compared, one.user("alice"), |_| ((), Some(lesson)));
         assert!(matches!(visited, Ok(()) | Err(Unvisited::Elsewhere(_))));
         other.memory.erase(other.user("alice")).await.expect("Redis serves");
 

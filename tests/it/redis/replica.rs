@@ -13,6 +13,7 @@ pub(crate) use askance::memory::redis::Setup;
 use askance::memory::redis::{Redis, RedisUrl, Settings, StartError};
 use askance::memory::{Memory, MemoryError, Sharing, Unshared, Unvisited};
 use askance::signals::{Code, Signal};
+use askance::telemetry::StoreMeters;
 use askance::units::Confidence;
 use askance::velocity::Visit;
 use askance::verdict::aggregate::Aggregator;
@@ -38,6 +39,8 @@ pub(crate) struct Judged {
     pub(crate) known: Option<usize>,
     /// How often it was looked at.
     pub(crate) looks: u32,
+    /// What the store failed with.
+    pub(crate) error: Option<String>,
     /// Whether other replicas were told before the answer.
     pub(crate) is_shared: bool,
 }
@@ -55,6 +58,13 @@ pub(crate) fn setup(url: &str) -> Setup {
         decisions_days: 30,
         pending_max: 100_000,
         decisions_max: 100_000,
+        meters: StoreMeters {
+            rows_written: metrics::Counter::noop(),
+            flush_failures: metrics::Counter::noop(),
+            unwritten: metrics::Gauge::noop(),
+            flush_lag_s: metrics::Gauge::noop(),
+            degraded: metrics::Gauge::noop(),
+        },
     }
 }
 
@@ -125,35 +135,39 @@ impl Replica {
     async fn judge(&self, name: &str, decision: &Decision, lesson: Option<Lesson>) -> Judged {
         let user = self.user(name);
         let id = self.memory.name(self.ids.decision(Clock.now()), user);
-        let (mut looks, mut is_alone) = (0, false);
+        let (mut looks, mut is_alone, mut error) = (0, false, None);
         loop {
             looks += 1;
-            let mut known = None;
-            let look = |history: Option<&UserHistory>| {
-                known = Some(history.map_or(0, devices));
-                ((), lesson)
-            };
-            let visited =
-                if is_alone { self.memory.visit(user, look) } else { self.memory.visit_at_login(id, user, look) };
-            if let Err(Unvisited::Elsewhere(fetch)) = visited
-                && !is_alone
-            {
-                is_alone = fetch.await.is_err();
-                continue;
-            }
-            self.memory.keep(id, decision.clone(), known.is_some_and(|known| known > 0)).expect("it can be sealed");
             let how = match looks {
                 _ if is_alone => Sharing::Later,
                 0..4 => Sharing::Compared,
                 4.. => Sharing::Merged,
             };
+            let mut known = None;
+            let look = |history: Option<&UserHistory>| {
+                known = Some(history.map_or(0, devices));
+                ((), lesson)
+            };
+            let visited = self.memory.visit_at_login(id, how, user, look);
+            if let Err(Unvisited::Elsewhere(fetch)) = visited
+                && !is_alone
+            {
+                let failed = fetch.await.err();
+                is_alone = failed.is_some();
+                error = failed.map(|failed| failed.to_string());
+                continue;
+            }
+            self.memory.keep(id, decision.clone(), known.is_some_and(|known| known > 0)).expect("it can be sealed");
             let Some(share) = self.memory.share(id, user, how) else {
-                return Judged { id, known, looks, is_shared: false };
+                return Judged { id, known, looks, error, is_shared: false };
             };
             match share.await {
-                Ok(()) => return Judged { id, known, looks, is_shared: true },
+                Ok(()) => return Judged { id, known, looks, error, is_shared: true },
                 Err(Unshared::Changed) => {}
-                Err(Unshared::Failed(_)) => is_alone = true,
+                Err(Unshared::Failed(failed)) => {
+                    is_alone = true;
+                    error = Some(failed.to_string());
+                }
             }
         }
     }

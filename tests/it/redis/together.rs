@@ -81,11 +81,10 @@ fn the_server_tells_of_what_others_change() {
     let (one, other) = (Replica::of(&server), Replica::of(&server));
     run(async {
         one.log_in("alice", 1).await;
-        for device in 2..=9_u64 {
-            other.log_in("alice", device).await;
+        for device in 2..=9_usize {
+            other.log_in("alice", device as u64).await;
             // To look asks nobody, unless what is near is known to be of before.
-            eventually("the change is told", async || (one.near("alice").await == Some(device as usize)).then_some(()))
-                .await;
+            eventually("the change is told", async || (one.near("alice").await == Some(device)).then_some(())).await;
         }
         // And goes on doing so to a replica that changes the user itself.
         one.log_in("alice", 10).await;
@@ -101,16 +100,15 @@ fn what_was_not_told_while_the_connection_was_lost_is_looked_at_again() {
     let (one, other) = (Replica::of(&server), Replica::of(&server));
     run(async {
         one.log_in("alice", 1).await;
-        for device in 2..=5_u64 {
+        for device in 2..=5_usize {
             server.ask::<usize>("CLIENT KILL TYPE normal");
             let known = eventually("somebody serves", async || {
-                let judged = other.log_in("alice", device).await;
+                let judged = other.log_in("alice", device as u64).await;
                 judged.is_shared.then_some(judged)
             })
             .await;
             assert!(known.known.is_some());
-            eventually("the change is seen", async || (one.near("alice").await == Some(device as usize)).then_some(()))
-                .await;
+            eventually("the change is seen", async || (one.near("alice").await == Some(device)).then_some(())).await;
         }
     });
 }

@@ -30,7 +30,7 @@ impl RedisServer {
         eventually("a port that nobody took first", || {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut child = spawn(port, &directory, &arguments);
-            answers(port, &mut child).then(|| (child, port))
+            answers(port, &mut child).then_some((child, port))
         })
         .with(directory, arguments)
     }
@@ -46,7 +46,7 @@ impl RedisServer {
             TcpListener::bind(("127.0.0.1", low)).ok()?;
             TcpListener::bind(("127.0.0.1", low + 10_000)).ok()?;
             let mut child = spawn(low, &directory, &arguments);
-            answers(low, &mut child).then(|| (child, low))
+            answers(low, &mut child).then_some((child, low))
         })
         .with(directory, arguments)
     }
