@@ -165,6 +165,12 @@ impl HashKey {
         user_of(&self.users, anchor)
     }
 
+    /// Whether users may be known under the key before, too.
+    #[must_use]
+    pub fn is_being_replaced(&self) -> bool {
+        self.replaced.is_some()
+    }
+
     /// The key that the history had before the pseudonymisation key was replaced; `None` unless it is being replaced.
     #[must_use]
     pub fn replaced_user_of(&self, anchor: Anchor) -> Option<UserKey> {

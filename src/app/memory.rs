@@ -45,8 +45,8 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
                 bar.set_length(of);
                 bar.set_position(loaded);
             };
-            let secrets = (&secrets, config.privacy.coordinate_decimals.get());
-            let opened = Embedded::start(directory, settings, secrets, meters.store.clone(), clock, &report);
+            let how = (clock, config.privacy.coordinate_decimals.get());
+            let opened = Embedded::start(directory, settings, &secrets, meters.store.clone(), how, &report);
             bar.finish_and_clear();
             let (memory, key) = opened.map_err(AppError::Store)?;
             let users = memory.counts().users;

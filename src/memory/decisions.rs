@@ -91,7 +91,7 @@ impl Decision {
         }
     }
 
-    /// The same of a user who has another key now. Whoever reads a decision from a store finds the key anew by the name in it.
+    /// The same of a user who has another key now: see [`Given::user_in_use`].
     #[must_use]
     pub fn belonging_to(mut self, user: UserKey) -> Self {
         match &mut self {

@@ -92,7 +92,8 @@ const LATER_MAX: usize = 4_096;
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 impl Embedded {
-    /// Opens the store in this directory, or makes one, and brings it into memory. Gives also the key of its hashes.
+    /// Opens the store in this directory, or makes one, and brings it into memory. Gives also the key of its hashes. Coordinates
+    /// are written with so many decimals of a degree.
     ///
     /// # Errors
     ///
@@ -100,18 +101,13 @@ impl Embedded {
     pub fn start(
         directory: StateDirectory,
         settings: &Settings,
-        (secrets, coordinate_decimals): (&Secrets, u32),
+        secrets: &Secrets,
         meters: StoreMeters,
-        clock: Clock,
+        (clock, coordinate_decimals): (Clock, u32),
         progress: Progress<'_>,
     ) -> Result<(Self, HashKey), StartError> {
-        let place = Place::new(
-            directory,
-            settings.sync,
-            (secrets.clone(), coordinate_decimals),
-            clock,
-            Box::new(start::open_file),
-        );
+        let place = Place::new(directory, settings.sync, secrets.clone(), clock, Box::new(start::open_file))
+            .rounding_to(coordinate_decimals);
         Self::over(place, settings, meters, clock, progress)
     }
 
@@ -132,7 +128,7 @@ impl Embedded {
         load(&store, &users, progress).map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
         let decisions = Decisions::over(pending_max, settled_max, Arc::clone(&changes));
         let cipher = place.cipher();
-        let opened = load_decisions(&store, (&decisions, &users), &cipher);
+        let opened = load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key));
         opened.map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
         let shared = Arc::new(Shared {
             users,
@@ -260,20 +256,30 @@ fn load(store: &StoreFile, users: &Users, progress: Progress<'_>) -> Result<(), 
 }
 
 /// Brings decisions into memory. One that does not open, since the key that it was sealed under was taken away, stays where it is
-/// until its days are over.
+/// until its days are over. One of a user under the key that is being replaced is theirs under the one in use from now on, and written
+/// again.
 fn load_decisions(
     store: &StoreFile,
-    (decisions, users): (&Decisions, &Users),
-    cipher: &RecordCipher,
+    (decisions, users, changes): (&Decisions, &Users, &Changes),
+    (cipher, key): (&RecordCipher, &HashKey),
 ) -> Result<(), redb::Error> {
     let mut shut = 0_u64;
-    store.decisions(|id, sealed, has_history| match cipher.open(id, sealed) {
-        Ok(Decision::Pending(pending)) => {
-            let has_history = users.is_known(pending.given.user);
-            decisions.load(id, Decision::Pending(pending), has_history);
+    store.decisions(|id, sealed, had_history| {
+        let Ok(decision) = cipher.open(id, sealed) else {
+            shut += 1;
+            return;
+        };
+        let has_history = match &decision {
+            Decision::Pending(pending) => users.is_known(pending.given.user),
+            Decision::Settled(_) => had_history,
+        };
+        match decision.given().user_in_use(key) {
+            Some(user) => {
+                decisions.load(id, decision.belonging_to(user), has_history);
+                changes.note_decision(id);
+            }
+            None => decisions.load(id, decision, has_history),
         }
-        Ok(settled @ Decision::Settled(_)) => decisions.load(id, settled, has_history),
-        Err(_) => shut += 1,
     })?;
     if shut > 0 {
         tracing::warn!(

@@ -48,9 +48,13 @@ fn a_key_is_replaced_and_everybody_who_comes_meanwhile_stays_known() {
     for user in ["scored", "imported", "shown", "erased", "away"] {
         import(&server, user, json!({}));
     }
+    let waiting = ["waiting", "listed"].map(|user| json_of(&server.main().score(&risky_login(user))));
     stop(server);
     let both = settings(&state, &[&new, &old]);
     let server = Askance::start(&both);
+    let outcome = format!("/v1/decisions/{}/outcome", waiting[0]["decision_id"].as_str().unwrap());
+    let told = server.main().post(&outcome, &json!({"result": "success", "factor": "totp"}));
+    assert_eq!(told.status, 204, "what waited under the old key waits on: {told:?}");
     assert_eq!(new_device(&server, "scored", json!({"device_id": "d1"})), "match");
     import(&server, "imported", json!({"device_id": "d2"}));
     assert_eq!(devices(&server, "shown"), 1);
@@ -60,9 +64,13 @@ fn a_key_is_replaced_and_everybody_who_comes_meanwhile_stays_known() {
     let refusal = refusal.expect_err("the store is of the new key now");
     assert!(refusal.log.contains("another pseudonymisation key"), "{}", refusal.log);
     let server = Askance::start(&settings(&state, &[&new]));
-    assert!(server.log().contains(r#""users":4"#), "one was erased, nobody is there twice: {}", server.log());
-    for (user, known) in [("scored", 1), ("imported", 2), ("shown", 1), ("erased", 0), ("away", 0)] {
+    assert!(server.log().contains(r#""users":5"#), "one was erased, nobody is there twice: {}", server.log());
+    for (user, known) in [("scored", 1), ("imported", 2), ("shown", 1), ("waiting", 1), ("erased", 0), ("away", 0)] {
         assert_eq!(devices(&server, user), known, "{user}");
+    }
+    for user in ["waiting", "listed"] {
+        let listed = json_of(&server.main().get(&format!("/v1/decisions?user={user}")));
+        assert_eq!(listed["decisions"].as_array().map(Vec::len), Some(1), "{listed}");
     }
     stop(server);
     let server = Askance::start(&both);
@@ -107,6 +115,29 @@ fn nobody_stands_on_the_disk_in_clear() {
         assert!(!bytes.windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
     }
     assert!(keys.iter().all(|key| key.trim().len() == 64));
+}
+
+/// Where a user was last, to whatever is kept of it.
+fn latitude(server: &Askance, user: &str) -> f64 {
+    json_of(&server.main().get(&format!("/v1/users/{user}")))["places"][0]["latitude"].as_f64().unwrap()
+}
+
+#[test]
+fn coordinates_are_exact_until_they_are_written() {
+    let directory = TempDir::new().unwrap();
+    let settings = settings(&directory.path().join("state"), &[]).set("privacy.coordinate_decimals", 1);
+    let settings = settings.set("verdict.policy", "always");
+    let server = Askance::start(&settings);
+    let place = json!({"latitude": 51.123_456, "longitude": -0.123_456, "accuracy_radius_km": 1, "country": "GB"});
+    import(&server, "placed", json!({"location": place}));
+    assert!((latitude(&server, "placed") - 51.123_456).abs() < 1e-9);
+    let waiting = json_of(&server.main().score(&with(plain_login("waiting"), json!({"location": place}))));
+    stop(server);
+    let server = Askance::start(&settings);
+    assert!((latitude(&server, "placed") - 51.1).abs() < 1e-9);
+    let outcome = format!("/v1/decisions/{}/outcome", waiting["decision_id"].as_str().unwrap());
+    assert_eq!(server.main().post(&outcome, &json!({"result": "success", "factor": "totp"})).status, 204);
+    assert!((latitude(&server, "waiting") - 51.1).abs() < 1e-9, "what was sealed is not more exact either");
 }
 
 /// A cookie is no history: what an erased user's browser still holds makes nothing known again.

@@ -3,7 +3,7 @@
 use super::ClientTag;
 use crate::event::DEFAULT_TENANT;
 use crate::history::Login;
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{HashKey, UserKey};
 use crate::signals::{Assessments, Code, Signal};
 use crate::units::Confidence;
 use crate::verdict::{Action, DecidedBy, Mode, Verdict};
@@ -84,6 +84,14 @@ impl Name {
 }
 
 impl Given {
+    /// The key that the user has now, if this was decided under one that is being replaced.
+    #[must_use]
+    pub fn user_in_use(&self, key: &HashKey) -> Option<UserKey> {
+        let anchor = || key.anchor(self.name.tenant(), self.name.user());
+        let anchor = key.is_being_replaced().then(anchor)?;
+        (key.replaced_user_of(anchor) == Some(self.user)).then(|| key.user_of(anchor))
+    }
+
     /// What is kept of a verdict on the login of `name`.
     pub fn new(
         (user, name): (UserKey, Name),

@@ -131,10 +131,10 @@ pub(super) struct Place {
     directory: StateDirectory,
     sync: Fsync,
     secrets: Secrets,
-    /// No place is written with more decimals of a degree.
-    coordinate_decimals: u32,
     clock: Clock,
     open: OpenMedium,
+    /// Of coordinates, where they are not written as they are.
+    decimals: Option<u32>,
 }
 
 impl fmt::Debug for Place {
@@ -147,11 +147,25 @@ impl Place {
     pub(super) fn new(
         directory: StateDirectory,
         sync: Fsync,
-        (secrets, coordinate_decimals): (Secrets, u32),
+        secrets: Secrets,
         clock: Clock,
         open: OpenMedium,
     ) -> Self {
-        Self { directory, sync, secrets, coordinate_decimals, clock, open }
+        Self { directory, sync, secrets, clock, open, decimals: None }
+    }
+
+    /// The same, with coordinates of so many decimals of a degree in what is written.
+    pub(super) fn rounding_to(self, decimals: u32) -> Self {
+        Self { decimals: Some(decimals), ..self }
+    }
+
+    /// Takes from rows what must not be written.
+    pub(super) fn round(&self, rows: &mut [(UserKey, Box<[u8]>)]) {
+        let Some(decimals) = self.decimals else { return };
+        for (_, row) in rows {
+            // A damaged row is told by the next login, which it costs a factor.
+            let _damaged = UserHistory::round_row(row, decimals);
+        }
     }
 
     /// The store, made where there is none, and the key of its hashes.
@@ -217,16 +231,11 @@ impl Place {
     }
 
     pub(super) fn cipher(&self) -> RecordCipher {
-        RecordCipher::of(&self.secrets).rounding_to(self.coordinate_decimals)
-    }
-
-    /// Rows as they may lie on a disk.
-    pub(super) fn rounded(&self, mut rows: Vec<(UserKey, Box<[u8]>)>) -> Vec<(UserKey, Box<[u8]>)> {
-        for (_, row) in &mut rows {
-            // A damaged row is told by the user's next login.
-            let _damaged = UserHistory::round_row(row, self.coordinate_decimals);
+        let cipher = RecordCipher::of(&self.secrets);
+        match self.decimals {
+            Some(decimals) => cipher.rounding_to(decimals),
+            None => cipher,
         }
-        rows
     }
 
     pub(super) fn file(&self) -> PathBuf {

@@ -35,7 +35,7 @@ impl Bench {
 
     fn start(&self) -> Result<Embedded, StartError> {
         let directory = StateDirectory::take(&self.settings.path, self.settings.must_exist)?;
-        let place = Place::new(directory, self.settings.sync, (self.secrets.clone(), 3), Clock, self.disk.opener());
+        let place = Place::new(directory, self.settings.sync, self.secrets.clone(), Clock, self.disk.opener());
         Embedded::over(place, &self.settings, meters(), Clock, &|_, _| {}).map(|(memory, _)| memory)
     }
 

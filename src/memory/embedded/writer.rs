@@ -163,9 +163,9 @@ impl<'a> Writer<'a> {
         ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
         ids.sort_unstable();
         ids.dedup();
-        let mut batch =
-            Batch { rows: self.shared.place.rounded(users.rows_of(&taken)), erased, ..self.shared.batch(&ids) };
+        let mut batch = Batch { rows: users.rows_of(&taken), erased, ..self.shared.batch(&ids) };
         batch.is_probe = self.failures > 0;
+        self.shared.place.round(&mut batch.rows);
         batch.rows.sort_unstable_by_key(|(user, _)| user.0);
         let written = self.write(&batch);
         if written.is_ok() {
