@@ -30,7 +30,7 @@ struct Bench {
 impl Bench {
     fn open(&self, directory: &Path) -> Result<(Embedded, HashKey), Failure> {
         let taken = StateDirectory::take(directory, false)?;
-        Ok(Embedded::start(taken, &self.settings, &self.secrets, self.meters.store.clone(), Clock, &|_, _| {})?)
+        Ok(Embedded::start(taken, &self.settings, &self.secrets, self.meters.store.clone(), (Clock, 3), &|_, _| {})?)
     }
 
     /// A gauge, after memory was asked to look at itself.
@@ -160,7 +160,7 @@ fn learn(memory: &Embedded, user: UserKey, day: u32) -> Result<(), Failure> {
         country: None,
         place: None,
         is_anonymous: false,
-        proof: Proof::None,
+        proof: Proof::FirstFactor,
     };
     memory.visit(user, |_| ((), Some(Lesson::Completed(login)))).map_err(|unvisited| format!("{unvisited:?}"))?;
     Ok(())

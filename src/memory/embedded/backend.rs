@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What an fsync is worth, as Redis names it.
@@ -62,6 +62,8 @@ pub(super) struct Durable {
     clock: Clock,
     /// When it was last synced, if anything was to be synced since.
     last: Mutex<Last>,
+    /// While a store is looked at that may turn out to be none of ours, nothing is written: what redb writes is kept here.
+    trial: Mutex<Option<Trial>>,
     retired: AtomicBool,
     sync_failed: AtomicBool,
 }
@@ -72,6 +74,21 @@ struct Last {
     is_owing: bool,
 }
 
+/// What was written in a trial: little, since redb mends a header and notes which pages are free.
+#[derive(Debug, Default)]
+struct Trial {
+    len: Option<u64>,
+    steps: Vec<Step>,
+}
+
+/// In the order in which they were taken: a sync between two writes is what a crash between them relies on.
+#[derive(Debug)]
+enum Step {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+}
+
 /// Between two syncs that nobody waits for. **Source:** Redis, `appendfsync everysec`.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -79,7 +96,70 @@ impl Durable {
     pub(super) fn new(medium: Box<dyn Medium>, sync: Fsync, clock: Clock) -> Arc<Self> {
         let last = Mutex::new(Last { synced: clock.start(), is_owing: false });
         let (retired, sync_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { medium, sync, clock, last, retired, sync_failed })
+        Arc::new(Self { medium, sync, clock, last, trial: Mutex::default(), retired, sync_failed })
+    }
+
+    /// From now on the medium stays as it is, whatever is written.
+    pub(super) fn try_out(&self) {
+        *self.trial() = Some(Trial::default());
+    }
+
+    /// The trial went well: what was written in it is written. Where that fails, nothing more is: it would rest on what is missing.
+    pub(super) fn accept(&self) -> io::Result<()> {
+        let Some(Trial { steps, .. }) = self.trial().take() else { return Ok(()) };
+        let accepted = steps.iter().try_for_each(|step| match step {
+            Step::Write(offset, bytes) => self.medium.write(*offset, bytes),
+            Step::SetLen(len) => self.medium.set_len(*len),
+            Step::Sync => self.sync_by_policy(),
+        });
+        accepted.inspect_err(|_| self.retire())
+    }
+
+    /// No lock is held over the disk.
+    fn is_tried_out(&self) -> bool {
+        self.trial().is_some()
+    }
+
+    fn step(&self, step: Step) {
+        if let Some(trial) = self.trial().as_mut() {
+            if let Step::SetLen(len) = step {
+                trial.len = Some(len);
+            }
+            trial.steps.push(step);
+        }
+    }
+
+    fn trial(&self) -> MutexGuard<'_, Option<Trial>> {
+        self.trial.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is there, with what was written over it.
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if !self.is_tried_out() {
+            return self.medium.read(offset, out);
+        }
+        let trial = self.trial();
+        let Some(trial) = trial.as_ref() else { return Err(io::Error::other("the trial is over")) };
+        let there = self.medium.len()?;
+        let end = offset.saturating_add(out.len() as u64);
+        if end > trial.len.unwrap_or(there) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let of_medium = usize::try_from(there.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let (before, behind) = out.split_at_mut(of_medium);
+        self.medium.read(offset, before)?;
+        behind.fill(0);
+        for step in &trial.steps {
+            let Step::Write(at, bytes) = step else { continue };
+            let (from, to) = (offset.max(*at), end.min(at + bytes.len() as u64));
+            if from < to {
+                let place = |start: u64| usize::try_from(from - start).unwrap_or(usize::MAX);
+                let length = usize::try_from(to - from).unwrap_or(usize::MAX);
+                let (into, of) = (place(offset), place(*at));
+                out[into..into + length].copy_from_slice(&bytes[of..of + length]);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {
@@ -108,6 +188,20 @@ impl Durable {
         if self.last().is_owing { self.sync_now() } else { Ok(()) }
     }
 
+    fn sync_by_policy(&self) -> io::Result<()> {
+        match self.sync {
+            Fsync::Always => self.sync_now(),
+            Fsync::EverySec => {
+                let mut last = self.last();
+                let is_due = last.synced.elapsed() >= SYNC_INTERVAL;
+                last.is_owing = true;
+                drop(last);
+                if is_due { self.sync_now() } else { self.alive() }
+            }
+            Fsync::Never => self.alive(),
+        }
+    }
+
     fn sync_now(&self) -> io::Result<()> {
         self.alive()?;
         if let Err(error) = self.medium.sync() {
@@ -122,7 +216,7 @@ impl Durable {
         if self.retired.load(Ordering::Acquire) { Err(io::Error::other("the store was opened anew")) } else { Ok(()) }
     }
 
-    fn last(&self) -> std::sync::MutexGuard<'_, Last> {
+    fn last(&self) -> MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -133,35 +227,37 @@ pub(super) struct Backend(pub(super) Arc<Durable>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.medium.len()
+        let len = self.0.trial().as_ref().and_then(|trial| trial.len);
+        len.map_or_else(|| self.0.medium.len(), Ok)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.medium.read(offset, out)
+        self.0.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.0.alive()?;
-        self.0.medium.set_len(len)
+        if !self.0.is_tried_out() {
+            return self.0.medium.set_len(len);
+        }
+        self.0.step(Step::SetLen(len));
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let Durable { sync, .. } = *self.0;
-        match sync {
-            Fsync::Always => self.0.sync_now(),
-            Fsync::EverySec => {
-                let mut last = self.0.last();
-                let is_due = last.synced.elapsed() >= SYNC_INTERVAL;
-                last.is_owing = true;
-                drop(last);
-                if is_due { self.0.sync_now() } else { self.0.alive() }
-            }
-            Fsync::Never => self.0.alive(),
+        if !self.0.is_tried_out() {
+            return self.0.sync_by_policy();
         }
+        self.0.step(Step::Sync);
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.alive()?;
-        self.0.medium.write(offset, data)
+        if !self.0.is_tried_out() {
+            return self.0.medium.write(offset, data);
+        }
+        self.0.step(Step::Write(offset, data.to_vec()));
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// What the store says of itself.
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Rows of histories, by the keyed hash of their user.
-const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("users");
+pub(super) const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("users");
 /// Decisions by their ids, hence by time: the hashed key of the user, whether they have a history, and the sealed record.
 const DECISIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("decisions");
 /// In `meta`: the format, a `u32`.
@@ -107,13 +107,16 @@ impl StoreFile {
         if durable.len().map_err(Unopened::Io)? == 0 {
             return Err(Unopened::Damaged("the file is empty".to_owned()));
         }
+        durable.try_out();
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
         let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
         let store = Self { database, durable };
         let (format, keys) = store.about()?;
-        store.migrate(format, migrations)?;
+        let steps = Self::steps(format, migrations)?;
         let Unlocked { key, keep } = secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
+        store.durable.accept().map_err(Unopened::Io)?;
+        store.migrate(steps)?;
         if let Some(keys) = keep {
             let write = begin(&store.database)?;
             write.open_table(META)?.insert(KEYS, keys.as_slice()).map_err(redb::Error::from)?;
@@ -132,11 +135,15 @@ impl StoreFile {
         format.zip(keys).ok_or_else(|| Unopened::Damaged("it does not say of which format it is".to_owned()))
     }
 
-    /// All steps in one commit: a store is of one format or of the other.
-    fn migrate(&self, format: u32, migrations: &[Migration]) -> Result<(), Unopened> {
+    /// What leads from this format to the newest.
+    fn steps(format: u32, migrations: &[Migration]) -> Result<(u32, &[Migration]), Unopened> {
         let done = usize::try_from(format).unwrap_or(usize::MAX).checked_sub(1);
         let done = done.ok_or_else(|| Unopened::Damaged("there is no format 0".to_owned()))?;
-        let Some(steps) = migrations.get(done..) else { return Err(Unopened::Newer(format)) };
+        migrations.get(done..).map(|steps| (format, steps)).ok_or(Unopened::Newer(format))
+    }
+
+    /// All steps in one commit: a store is of one format or of the other.
+    fn migrate(&self, (format, steps): (u32, &[Migration])) -> Result<(), Unopened> {
         if steps.is_empty() {
             return Ok(());
         }
@@ -144,7 +151,7 @@ impl StoreFile {
         for step in steps {
             step(&write)?;
         }
-        let format_now = u32::try_from(migrations.len() + 1).unwrap_or(u32::MAX);
+        let format_now = format + u32::try_from(steps.len()).unwrap_or(0);
         let mut meta = write.open_table(META).map_err(redb::Error::from)?;
         meta.insert(FORMAT, format_now.to_le_bytes().as_slice()).map_err(redb::Error::from)?;
         drop(meta);
