@@ -52,8 +52,8 @@ fn date(hour: u32) -> String {
 }
 
 fn table(parts: &[Part<'_>]) -> String {
-    let mut table = "<table>\n<tr><th></th><th>legitimate logins asked</th><th>of users with history</th><th>attacks asked</th></tr>\n"
-        .to_owned();
+    let mut table =
+        "<table>\n<tr><th></th><th>legitimate asked</th><th>with history</th><th>attacks asked</th></tr>\n".to_owned();
     for (part, class) in parts.iter().zip(svg::CLASSES) {
         let summary = part.summary;
         let cell = |share: Share| if share.logins == 0 { "–".to_owned() } else { share.text() };
@@ -88,12 +88,12 @@ body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 sys
 main { max-width: 46rem; margin: 0 auto; padding: 2rem 1rem }
 h1 { font-size: 1.5rem; margin: 0 }
 p, footer { color: var(--soft); margin: .2rem 0 1.5rem }
-table { border-collapse: collapse; width: 100%; margin-bottom: 2rem }
+table { border-collapse: collapse; width: 100%; margin-bottom: 2rem; font-size: .9rem }
 th, td { text-align: left; font-weight: 400; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line) }
 tr:first-child th { color: var(--soft); font-size: .85rem }
-tr + tr th { font-weight: 600 }
-td { font-variant-numeric: tabular-nums }
-i { display: inline-block; width: .7rem; height: .7rem; border-radius: .2rem; margin-right: .5rem }
+tr + tr th { font-weight: 600; overflow-wrap: anywhere }
+td { font-variant-numeric: tabular-nums; white-space: nowrap }
+i { float: left; width: .7rem; height: .7rem; border-radius: .2rem; margin: .35rem .5rem 0 0 }
 figure { margin: 0 0 2.2rem }
 figcaption { font-weight: 600; margin-bottom: .5rem }
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif }

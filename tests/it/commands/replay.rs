@@ -1,6 +1,6 @@
 //! `askance replay`: the service's own judgement, by the clock of the events.
 
-use crate::support::{Askance, CHROME, Finished, Settings, json_of, run, time_from_now, with};
+use crate::support::{Askance, CHROME, Finished, Settings, json_of, repository, run, time_from_now, with};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -337,4 +337,18 @@ fn a_report_is_one_page_that_needs_nothing_else() {
     let all = page(&[login(0, json!({})), login(10, json!({"ip": LISTED})), attack], &["--against", "askance.toml"]);
     assert_eq!(plots(&all), 4);
     assert!(all.contains("found_on_deny_list") && all.contains("2001-02-03"), "{all}");
+}
+
+#[test]
+fn the_example_log_shows_what_a_change_would_cost() {
+    let example = |file: &str| format!("examples/replay/{file}");
+    let [config, events, against] = ["askance.toml", "events.ndjson.gz", "any.toml"].map(example);
+    let arguments = ["replay", "--config", &config, "--events", &events, "--against", &against];
+    let finished = run(repository(), &arguments, &[]);
+    assert_eq!(finished.code, Some(0), "{}", finished.output());
+    for said in ["examples/replay/any.toml asks 17.7 % (66)", "NewDevice no_match (aggregator.any)", " → challenge: "]
+    {
+        assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
+    }
+    assert!(finished.stderr.contains(" 0 skipped\n"), "{}", finished.stderr);
 }

@@ -17,7 +17,7 @@ pub(super) struct Plot {
 
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 22.0;
 
 impl Plot {
     /// Of this height, with `x` as the bounds across and 0 to `y_max` up.
@@ -102,11 +102,14 @@ fn ticks(max: f64) -> Vec<f64> {
 /// A share as a percentage, with no more digits than it needs.
 pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent >= 10.0 || (percent - percent.round()).abs() < 0.005 {
-        format!("{percent:.0} %")
-    } else {
-        format!("{percent:.1} %")
-    }
+    let digits = match percent {
+        10.0.. => 0,
+        1.0.. => 1,
+        _ => 2,
+    };
+    let text = format!("{percent:.digits$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
 }
 
 /// Text that stands between tags or in an attribute.
@@ -125,6 +128,12 @@ mod tests {
             assert!((2..=6).contains(&ticks.len()), "{max}: {ticks:?}");
             assert!(ticks.last().is_some_and(|tick: &f64| (tick - last).abs() < 1e-9), "{max}: {ticks:?}");
         }
+    }
+
+    #[test]
+    fn small_shares_have_more_digits() {
+        let shares = [0.0, 0.000_04, 0.002, 0.0255, 0.03, 0.1, 1.0].map(percent);
+        assert_eq!(shares, ["0 %", "0 %", "0.2 %", "2.5 %", "3 %", "10 %", "100 %"]);
     }
 
     #[test]
