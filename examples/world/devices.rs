@@ -92,7 +92,8 @@ impl Device {
         };
         Self {
             browser: random.weighted(&weights),
-            lag_days: random.exponential(10.0),
+            // Drawn in any case, so that all else is as it would be.
+            lag_days: random.exponential(10.0) + if parameters.frozen_browsers { f64::INFINITY } else { 0.0 },
             is_mobile,
             cookie: random.next(),
             loss,

@@ -90,7 +90,7 @@ impl Evidence {
             askance::velocity::Scope::System => "system",
         });
         let cookie = match user.cookies.get(&event.cookie).map(|last| (event.time_ms - last) / DAY_MS) {
-            None => "e never",
+            None => "d never",
             Some(..30) => "a within 30 days",
             Some(30..90) => "b within 90 days",
             Some(_) => "c longer ago",

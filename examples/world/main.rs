@@ -4,6 +4,7 @@
 //! cargo run --release --example world                       the tuning seeds, 1 to 5
 //! cargo run --release --example world -- --acceptance       seeds 101 to 110, thresholds from the tuning seeds
 //! cargo run --release --example world -- --shifted          worlds whose numbers are three tenths off
+//! cargo run --release --example world -- --frozen-browsers  browsers that never update: what differs is what updates cost
 //! cargo run --release --example world -- --evidence         log-likelihood ratios of facts, tuning seeds only
 //! cargo run --release --example world -- --write DIR        one world as files for `askance replay` (--seed, --users)
 //! ```
@@ -44,6 +45,9 @@ struct Arguments {
     /// Measure on worlds whose numbers are three tenths off
     #[arg(long)]
     shifted: bool,
+    /// Measure with browsers that never update: what differs is what updates cost
+    #[arg(long)]
+    frozen_browsers: bool,
     /// Tell what each fact says, from seeds 1 to 5
     #[arg(long)]
     evidence: bool,
@@ -94,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn parameters(arguments: &Arguments, seed: u64) -> Parameters {
-    let usual = Parameters::usual(arguments.users);
+    let usual = Parameters { frozen_browsers: arguments.frozen_browsers, ..Parameters::usual(arguments.users) };
     if arguments.shifted { usual.shifted(&mut Random::new(seed).fork(4)) } else { usual }
 }
 
@@ -131,7 +135,14 @@ struct Row {
 
 /// Thresholds are always those of the usual tuning worlds.
 fn thresholds(arguments: &Arguments) -> Outcome<Vec<Row>> {
-    let usual = Arguments { acceptance: false, shifted: false, evidence: false, write: None, ..*arguments };
+    let usual = Arguments {
+        acceptance: false,
+        shifted: false,
+        frozen_browsers: false,
+        evidence: false,
+        write: None,
+        ..*arguments
+    };
     let with_threshold = || Scorer::ALL.into_iter().filter(|scorer| scorer.has_threshold());
     let honest = each_world(&usual, &TUNING, |_, world, data| {
         let evaluated = evaluated(world);

@@ -56,6 +56,8 @@ pub(crate) struct Parameters {
     /// Hosting and VPN networks that the anonymiser database has; half of the other VPN exits it takes for hosting. Assumption.
     pub(crate) hosting_known: f64,
     pub(crate) vpn_known: f64,
+    /// Browsers stay as they are, to see what their updates cost.
+    pub(crate) frozen_browsers: bool,
     /// Attacks of each cohort.
     pub(crate) attacks: usize,
 }
@@ -96,6 +98,7 @@ impl Parameters {
             listed_vpn: 0.25,
             hosting_known: 0.9,
             vpn_known: 0.6,
+            frozen_browsers: false,
             attacks: users / 15,
         }
     }
