@@ -9,6 +9,7 @@
 
 mod embedded;
 mod latency;
+#[expect(dead_code, reason = "what there was at most is of no interest here")]
 #[path = "../assess/process.rs"]
 mod process;
 #[path = "../support/random.rs"]
