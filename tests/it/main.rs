@@ -18,6 +18,7 @@ mod cases;
 mod clients;
 mod commands;
 mod config;
+mod crash;
 mod databases;
 mod durability;
 mod faults;
