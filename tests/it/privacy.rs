@@ -117,6 +117,32 @@ fn nobody_stands_on_the_disk_in_clear() {
     assert!(keys.iter().all(|key| key.trim().len() == 64));
 }
 
+/// What stands on the disk of a user has no name, so that it is looked for by what the service calls it: a device and a decision.
+#[test]
+fn nothing_of_an_erased_user_is_on_the_disk_after_a_stop() {
+    let directory = TempDir::new().unwrap();
+    let state = directory.path().join("state");
+    let settings = settings(&state, &[]);
+    let server = Askance::start(&settings);
+    import(&server, "erased", json!({}));
+    import(&server, "other", json!({}));
+    let waiting = json_of(&server.main().score(&risky_login("erased")));
+    let decision = waiting["decision_id"].as_str().unwrap().replace('-', "");
+    let decision = u128::from_str_radix(&decision, 16).unwrap().to_le_bytes();
+    let tag = |user: &str| {
+        let shown = json_of(&server.main().get(&format!("/v1/users/{user}")));
+        u64::from_str_radix(shown["devices"][0]["id"].as_str().unwrap(), 16).unwrap().to_le_bytes()
+    };
+    let (tag, of_other) = (tag("erased"), tag("other"));
+    stop(server);
+    let is_there = |what: &[u8]| bytes_below(&state).windows(what.len()).any(|window| window == what);
+    assert!(is_there(&tag) && is_there(&decision) && is_there(&of_other));
+    let server = Askance::start(&settings);
+    erase(&server, "erased");
+    stop(server);
+    assert_eq!((is_there(&tag), is_there(&decision), is_there(&of_other)), (false, false, true));
+}
+
 /// Where a user was last, to whatever is kept of it.
 fn latitude(server: &Askance, user: &str) -> f64 {
     json_of(&server.main().get(&format!("/v1/users/{user}")))["places"][0]["latitude"].as_f64().unwrap()
