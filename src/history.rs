@@ -4,10 +4,12 @@
 //! Pure data. What is learnt is merged: maxima of times and unions of days, so that neither the order of logins nor
 //! telling one twice changes the outcome, and two replicas that learnt apart can be joined. Bounded whatever happens.
 
+mod eviction;
 mod lesson;
 mod merge;
 mod reports;
 mod retention;
+mod rounding;
 mod row;
 mod token;
 mod view;
@@ -26,6 +28,7 @@ use crate::geodesy::great_circle;
 use crate::keyed_hash::{DeviceTag, NetworkTag};
 use crate::units::{Coordinates, CountryCode};
 use arrayvec::ArrayVec;
+use eviction::insert;
 use reports::{MARKS_MAX, Mark};
 use token::Accepted;
 
@@ -282,16 +285,6 @@ impl UserHistory {
         }
     }
 
-    /// Rounds coordinates to so many decimals of a degree.
-    fn round(&mut self, decimals: u32) {
-        for known in &mut self.places {
-            known.place = known.place.rounded(decimals);
-        }
-        for mark in &mut self.marks {
-            mark.subject = mark.subject.rounded(decimals);
-        }
-    }
-
     /// What is forgotten is named by nothing that stays: a row names devices and agents by where they stand in it.
     fn untie(&mut self) {
         let Self { devices, agents, places, .. } = self;
@@ -409,46 +402,6 @@ impl Usage {
     fn is_within(self, now: Timestamp, days: u32) -> bool {
         now.ms_since(Timestamp::from_unix_s(self.last_s)) <= i64::from(days) * DAY_MS
     }
-}
-
-/// Something with a usage, of which a user's share holds only so many.
-trait Counted {
-    fn usage(&self) -> Usage;
-}
-
-impl Counted for KnownDevice {
-    fn usage(&self) -> Usage {
-        self.usage
-    }
-}
-
-impl Counted for KnownAgent {
-    fn usage(&self) -> Usage {
-        self.usage
-    }
-}
-
-impl Counted for KnownNetwork {
-    fn usage(&self) -> Usage {
-        self.usage
-    }
-}
-
-impl Counted for KnownCountry {
-    fn usage(&self) -> Usage {
-        self.usage
-    }
-}
-
-/// Puts a new entry in, for the one used on the fewest days where there is no room, the oldest of those: a flood of
-/// logins within a day cannot flush old habits. Gives whether one had to go.
-fn insert<T: Counted, const MAX: usize>(entries: &mut ArrayVec<T, MAX>, entry: T) -> bool {
-    let Err(full) = entries.try_push(entry) else { return false };
-    let rank = |known: &T| (known.usage().days.count_ones(), known.usage().last_s);
-    if let Some(victim) = entries.iter_mut().min_by_key(|known| rank(known)) {
-        *victim = full.element();
-    }
-    true
 }
 
 #[cfg(test)]

@@ -13,11 +13,13 @@
 //! A device names its agent, and a place its device, by where they stand among theirs, counted from 1; 0 is none.
 //! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
 
+mod aged;
+
 use super::reports::{MARKS_MAX, Mark, Subject};
 use super::token::{Accepted, GENERATION_MAX};
 use super::{
-    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, Cutoffs, DEVICES_MAX, FIRST_STEP_S, KnownAgent, KnownCountry,
-    KnownDevice, KnownNetwork, NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
+    AGENTS_MAX, Agent, AgentFamily, COUNTRIES_MAX, DEVICES_MAX, FIRST_STEP_S, KnownAgent, KnownCountry, KnownDevice,
+    KnownNetwork, NETWORKS_MAX, PLACES_MAX, Usage, UserHistory, ValidPlace,
 };
 use crate::context::{Grain, Place};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
@@ -186,51 +188,10 @@ impl UserHistory {
         if reader.0.is_empty() { Ok(()) } else { Err(RowError) }
     }
 
-    /// Rounds the coordinates in a row to so many decimals of a degree, which does not change its length; some 0.2 µs.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Self::read_row`]; the row is as it was.
-    pub fn round_row(row: &mut [u8], decimals: u32) -> Result<(), RowError> {
-        let mut history = Self::default();
-        history.fill(row)?;
-        history.round(decimals);
-        history.write_row_into(row);
-        Ok(())
-    }
-
     /// When the user of this row last completed a login, in whole seconds since 1970; 0 where the row is damaged.
     #[must_use]
     pub fn last_login_of_row(row: &[u8]) -> u32 {
         row.get(1..5).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_le_bytes(*bytes))
-    }
-
-    /// Whether anything in this row is older than it may be. It reads one time an entry, so that all users can be looked through; a
-    /// row that is damaged is not.
-    #[must_use]
-    pub fn row_is_aged(row: &[u8], cutoffs: &Cutoffs) -> bool {
-        let Some((&[.., a, b, c], mut entries)) = row.split_first_chunk::<HEAD_BYTES>() else { return false };
-        let [devices, agents, networks, countries, places, marks] = counts([a, b, c]);
-        let second = |entry: &[u8], offset: usize| {
-            entry.get(offset..).and_then(<[u8]>::first_chunk).map_or(u32::MAX, |second| u32::from_le_bytes(*second))
-        };
-        let day = |entry: &[u8], offset: usize| {
-            let day =
-                entry.get(offset..).and_then(<[u8]>::first_chunk).map_or(u16::MAX, |day| u16::from_le_bytes(*day));
-            u32::from(day).saturating_mul(Usage::DAY_S)
-        };
-        let mut is_aged = |count: usize, bytes: usize, last_s: &dyn Fn(&[u8]) -> u32, cutoff_s: u32| {
-            let (these, rest) = entries.split_at_checked(count * bytes).unwrap_or_default();
-            entries = rest;
-            these.chunks_exact(bytes).any(|entry| last_s(entry) < cutoff_s)
-        };
-        let &Cutoffs { devices_s, networks_s, places_s, marks_s } = cutoffs;
-        is_aged(devices, DEVICE_BYTES, &|entry| second(entry, 8), devices_s)
-            || is_aged(agents, AGENT_BYTES, &|entry| second(entry, 6), devices_s)
-            || is_aged(networks, NETWORK_BYTES, &|entry| day(entry, 8), networks_s)
-            || is_aged(countries, COUNTRY_BYTES, &|entry| second(entry, 2), networks_s)
-            || is_aged(places, PLACE_BYTES, &|entry| second(entry, 0), places_s)
-            || is_aged(marks, MARK_BYTES, &|entry| second(entry, 9), marks_s)
     }
 }
 
