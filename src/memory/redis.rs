@@ -1,10 +1,10 @@
 //! Memory that several replicas share: Redis or Valkey, one server or a cluster.
 //!
-//! A login is judged on what is near ([`near`]), under the version that Redis had; one script then compares that version and stores row and
+//! A login is judged on what is near (`near`), under the version that Redis had; one script then compares that version and stores row and
 //! decision. Where another replica was faster, the login is judged again on what that replica stored. So no answer goes out on an
 //! outdated history while Redis serves, whether or not the server told of the change in time (client-side tracking).
 //!
-//! While Redis is away, scoring goes on from what is near, what is learnt waits in a bounded queue ([`queue`]), and is
+//! While Redis is away, scoring goes on from what is near, what is learnt waits in a bounded queue (`queue`), and is
 //! learnt again on top of what others stored meanwhile. What must not be lost is refused.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the client crate may get more variants")]

@@ -35,10 +35,10 @@ impl<M: Memory> Service<M> {
                     let fetched = fetch.await;
                     self.look_again(&mut looking, fetched.as_ref().err());
                 }
-                Attempt::Judged(id, answer, share) => match share.await {
-                    Ok(()) => return Ok(answer_of(looking.answered(answer))),
+                Attempt::Judged(mut judged) => match (&mut judged.share).await {
+                    Ok(()) => return Ok(answer_of(looking.answered(judged.answer))),
                     Err(unshared) => {
-                        looking.look.again = Some(id);
+                        looking.again = Some(judged.id.to_bytes());
                         let failed = match &unshared {
                             Unshared::Changed => None,
                             Unshared::Failed(error) => Some(error),
@@ -56,7 +56,7 @@ impl<M: Memory> Service<M> {
         if let Some(error) = failed {
             self.pipeline.failed(error);
         }
-        looking.look.is_alone |= failed.is_some() || looking.looks >= LOOKS_MAX;
+        looking.is_alone |= failed.is_some() || looking.looks >= LOOKS_MAX;
     }
 
     /// All that is done for a login, in one go: what it works with is large, and would be moved and kept from the caches
@@ -82,36 +82,42 @@ impl<M: Memory> Service<M> {
             Some(Turn::Again(answer)) => return Ok(Attempt::Answered(answer)),
             Some(Turn::Wait(over)) => return Ok(Attempt::UnderWay(Box::pin(over))),
         }
-        let scored = match self.pipeline.score(caller.tag(), &event, now, looking.look) {
+        let scored = match self.pipeline.score(caller.tag(), &event, now, looking.look()) {
             Ok(scored) => scored,
             Err(fetch) => return Ok(Attempt::Elsewhere(fetch)),
         };
         let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored) };
         Ok(match self.pipeline.memory().share(scored.id, scored.context.user, looking.sharing()) {
             None => Attempt::Answered(looking.answered(answer)),
-            Some(share) => Attempt::Judged(scored.id, answer, share),
+            Some(share) => Attempt::Judged(Box::new(Judged { id: scored.id, answer, share })),
         })
     }
 }
 
 /// After so many looks at a login whose user others change all the time, what it teaches is merged into whatever they stored.
-const COMPARED_MAX: u32 = 3;
+const COMPARED_MAX: u8 = 3;
 /// No login is looked at more often.
-const LOOKS_MAX: u32 = 8;
+const LOOKS_MAX: u8 = 8;
 
 /// What a login keeps from one look to the next.
 #[derive(Debug, Default)]
 struct Looking<'a> {
-    look: Look,
-    looks: u32,
+    /// The decision of an earlier look, told to nobody: by its bytes, which need no alignment in a future that is kept.
+    again: Option<[u8; 16]>,
+    is_alone: bool,
+    looks: u8,
     /// Whoever repeats the login waits meanwhile.
     turn: Option<First<'a>>,
 }
 
 impl Looking<'_> {
+    fn look(&self) -> Look {
+        Look { again: self.again.map(DecisionId::from_bytes), is_alone: self.is_alone }
+    }
+
     fn sharing(&self) -> Sharing {
         match self.looks {
-            _ if self.look.is_alone => Sharing::Later,
+            _ if self.is_alone => Sharing::Later,
             0..COMPARED_MAX => Sharing::Compared,
             COMPARED_MAX.. => Sharing::Merged,
         }
@@ -133,8 +139,15 @@ enum Attempt {
     UnderWay(Pin<Box<OwnedNotified>>),
     /// The user's history is to be fetched first.
     Elsewhere(Fetch),
-    /// Answered, once other replicas know.
-    Judged(DecisionId, Vec<u8>, Share),
+    /// Answered, once other replicas know. Apart, so that the future of a request stays small for those who share with nobody.
+    Judged(Box<Judged>),
+}
+
+/// An answer that is yet to be told.
+struct Judged {
+    id: DecisionId,
+    answer: Vec<u8>,
+    share: Share,
 }
 
 /// RFC 7240.
