@@ -47,6 +47,7 @@ pub(crate) struct Judged {
 
 pub(crate) fn setup(url: &str) -> Setup {
     Setup {
+        coordinate_decimals: 3,
         url: RedisUrl::parse(url).expect("the URL of the test's own server"),
         settings: Settings { queue_max: Bounded::of::<10_000>(), ..Settings::default() },
         password: None,
