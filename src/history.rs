@@ -163,6 +163,12 @@ impl UserHistory {
         self.devices.iter().any(|known| known.tag == tag && known.usage.is_within(now, window_days))
     }
 
+    /// Whether this device was ever used, as far as is remembered.
+    #[must_use]
+    pub fn has_device(&self, tag: DeviceTag) -> bool {
+        self.devices.iter().any(|known| known.tag == tag)
+    }
+
     /// Whether this family was used at most `window_days` before `now`, in a version that does not go back too far.
     #[must_use]
     pub fn knows_agent(&self, agent: Agent, now: Timestamp, window_days: u32) -> bool {

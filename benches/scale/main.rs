@@ -101,7 +101,7 @@ fn print(measured: &Measured, users: usize, logins: usize) {
     println!("  a decision            {:>9.0} B in Redis", measured.bytes_per_decision);
     println!("  a login, by median    {:>9.0} us from request to answer", measured.login_us_p50);
     println!("  scripts a login       {:>9.2}, {:.1} us in them", measured.scripts_per_login, measured.script_us);
-    println!("  reads a login         {:>9.2}", measured.reads_per_login);
+    println!("  reads a login         {:>9.2}, those of scripts among them", measured.reads_per_login);
     println!("  CPU of Redis a login  {:>9.1} us", measured.redis_cpu_us);
     let (bytes_in, bytes_out) = (measured.bytes_in_per_login, measured.bytes_out_per_login);
     println!("  bytes a login         {bytes_in:>9.0} to Redis, {bytes_out:.0} from it");
@@ -109,7 +109,7 @@ fn print(measured: &Measured, users: usize, logins: usize) {
 
 fn project(measured: &Measured) {
     println!(
-        "\nwhat follows, at {LOGINS_PER_DAY} logins a user and day, {PEAK} times the mean at the peak, a core of Redis at most {BUSY_MAX:.0e} busy:"
+        "\nwhat follows, at {LOGINS_PER_DAY} logins a user and day, {PEAK} times the mean at the peak, a core of Redis busy for at most {BUSY_MAX} of it:"
     );
     println!("{:>13} {:>12} {:>12} {:>10} {:>12}", "users", "logins/s", "Redis cores", "GiB", "Mbit/s");
     for users in [1e6, 1e7, 1e8, 1e9] {

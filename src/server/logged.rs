@@ -109,7 +109,7 @@ mod tests {
             (r#","time":"2001-02-03T04:05:06Z","mfa_passed":true"#, Err("mfa_passed")),
             (r#","time":"2001-02-03T04:05:06Z","label":"fraud""#, Err("label")),
             (r#","time":"2001-02-03T04:05:06Z","label":"attack","label":"attack""#, Err("label")),
-            (r#","time":"2001-02-03T04:05:06Z","lable":"attack""#, Err("lable")),
+            (r#","time":"2001-02-03T04:05:06Z","labels":"attack""#, Err("labels")),
             (r#","time":"yesterday""#, Err("time")),
         ] {
             let line = line(members);

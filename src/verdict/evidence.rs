@@ -4,7 +4,8 @@
 //! the device, the network, the trip, the repute of the address, and the time away. What a caller cannot tell contributes
 //! nothing, so that nothing sent makes an answer more lenient than the truth.
 //!
-//! Pure. The weights are settings (`verdict.weights`); each default says where it comes from.
+//! Pure. The weights are settings (`verdict.weights`), and begin as rounded log-likelihood ratios of the tuning worlds
+//! (`docs/EVALUATION.md`, synthetic), but where they say otherwise.
 
 use super::Standing;
 use crate::context::LoginContext;
@@ -92,45 +93,47 @@ causes! {
     /// How rare an intruder with the right password is: one login in a thousand. An assumption, which moves scores and
     /// thresholds alike.
     Prior prior = -7.0;
-    /// The device is known. Four logins in five carry a known device, an intruder's one in twenty, with a stolen one.
-    DeviceKnown device_known = -2.5;
+    /// The device is known. Two honest logins in three, and next to none of an intruder's unless the device was stolen.
+    DeviceKnown device_known = -4.0;
     /// The same where country and autonomous system are both new: a stolen cookie looks so, hence nearly nothing.
     DeviceKnownElsewhere device_known_elsewhere = -0.3;
+    /// The device was known, and its days are over: one honest login in nine, and nobody else's.
+    DeviceAged device_aged = -2.5;
     /// The browser on a known device is another one than any of the user's.
     BrowserNew browser_new = 1.0;
-    /// The device is not known, or none was told; a browser like this one is.
+    /// The device was never seen, or none was told; a browser like this one was. One honest login in five, nearly every
+    /// intruder's.
     DeviceNew device_new = 1.5;
-    /// Neither is known.
-    DeviceAndBrowserNew device_and_browser_new = 3.0;
+    /// Neither was. An intruder who copies the browser is not told by it, one who does not, hardly.
+    DeviceAndBrowserNew device_and_browser_new = 1.8;
     /// A device that is not known, of a user who has kept one for long.
-    DeviceHabitKept device_habit_kept = 0.6;
+    DeviceHabitKept device_habit_kept = 0.3;
     /// The same of a user whose devices never came back: a browser that clears its cookies.
-    DeviceHabitLost device_habit_lost = -1.0;
-    /// The network (/24 or /48) is known. Of takeovers one in twelve came from an address that the user had used, of the
-    /// users' own logins nearly every second (Wiefling et al., data set of 2022).
-    NetworkKnown network_known = -1.2;
-    /// The network is new; its autonomous system is known, or no database tells it.
-    NetworkNew network_new = 0.3;
-    /// The autonomous system is new, the country is not: known to 68 % of users' logins against 14 % of takeovers (same
-    /// source), less since a determined intruder picks one of the country.
+    DeviceHabitLost device_habit_lost = -0.7;
+    /// The network (/24 or /48) is known: three honest logins in four on a new device, one in six of an intruder who is in the
+    /// same town.
+    NetworkKnown network_known = -2.0;
+    /// The network is new; its autonomous system is known, or no database tells it. An intruder who does well picks such a one.
+    NetworkNew network_new = 1.3;
+    /// The autonomous system is new, the country is not.
     SystemNew system_new = 1.3;
-    /// The country is new: 25 % of users' logins, first ones included, against 82 % of takeovers (same source).
+    /// The country is new: one honest login in fifty on a new device, most of an intruder's who does not care.
     CountryNew country_new = 3.0;
     /// Faster than roads, slower than a jet: where the country is not new.
     TravelSubstantial travel_substantial = 1.0;
-    /// A VPN, a proxy or Tor.
-    Anonymizer anonymizer = 2.0;
-    /// A data centre.
-    Hosting hosting = 2.0;
-    /// On a list that is not hard by itself. 2 % of users' logins are, 5 % to 80 % of intruders'.
-    Listed listed = 2.0;
-    /// A bot, by the edge's word.
+    /// A VPN, a proxy or Tor: honest users have them, too.
+    Anonymizer anonymizer = 1.0;
+    /// A data centre: one honest login in a hundred, and the mark of a proxying phisher.
+    Hosting hosting = 3.5;
+    /// On a list that is not hard by itself.
+    Listed listed = 2.2;
+    /// A bot, by the edge's word. An assumption.
     Automated automated = 3.0;
     /// The autonomous system fails far more often than it uses to.
     HighVelocity high_velocity = 1.5;
-    /// The user was away for long.
-    LongInactivity long_inactivity = 0.5;
-    /// A check could not be made, and is set to count as low then.
+    /// The user was away for long. An assumption.
+    LongInactivity long_inactivity = 0.3;
+    /// A check could not be made, and is set to count as low then: enough by itself.
     NotAvailable not_available = 3.0;
 }
 
@@ -250,6 +253,9 @@ fn device(new_device: &Assessment, network: Option<Cause>, standing: Standing) -
             let elsewhere = network == Some(Cause::CountryNew);
             let known = if elsewhere { Cause::DeviceKnownElsewhere } else { Cause::DeviceKnown };
             [Some(known), (*useragent == Leg::Unknown).then_some(Cause::BrowserNew)]
+        }
+        (_, Code::PartialMatch | Code::NoMatch | Code::NoDeviceHistory) if standing.is_device_aged => {
+            [Some(Cause::DeviceAged), None]
         }
         (Details::Legs { device: Leg::Unknown, useragent: Leg::Known }, _) => [Some(Cause::DeviceNew), habit],
         (Details::Legs { device: Leg::Unknown, useragent: Leg::Unknown }, _) => {

@@ -276,6 +276,8 @@ struct Standing {
     network: Option<Novelty>,
     /// What the user's devices are like, where they tell.
     habit: Option<DeviceHabit>,
+    /// The device was used, however long ago.
+    is_device_aged: bool,
 }
 
 /// How new a network is to its user.
@@ -289,12 +291,20 @@ struct Novelty {
 
 impl Standing {
     fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
-        let none = Self { distrusts_remembered_browsers: false, is_new_asn: false, network: None, habit: None };
+        let none = Self {
+            distrusts_remembered_browsers: false,
+            is_new_asn: false,
+            network: None,
+            habit: None,
+            is_device_aged: false,
+        };
         match recall {
             Recall::History(history) => {
                 let is_new_asn = context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
-                Self { is_new_asn, network: novelty(context, history), habit: history.device_habit(), ..none }
-                    .trusting(history)
+                let devices = [context.device, context.token.map(|token| token.device)];
+                let is_device_aged = devices.into_iter().flatten().any(|tag| history.has_device(tag));
+                let (network, habit) = (novelty(context, history), history.device_habit());
+                Self { is_new_asn, network, habit, is_device_aged, ..none }.trusting(history)
             }
             Recall::Labelled(history) => none.trusting(history),
             Recall::Stranger => none,

@@ -98,6 +98,7 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
         // These speak for the user, unless an operator turned their weight round.
         Cause::Prior => fixed("every login is in doubt by this much"),
         Cause::DeviceKnown | Cause::DeviceKnownElsewhere => fixed("the device is known"),
+        Cause::DeviceAged => fixed("the device was known, and not used for long"),
         Cause::DeviceHabitLost => fixed("none of the user's devices ever came back"),
         Cause::NetworkKnown => fixed("the network is known"),
     }
@@ -108,6 +109,7 @@ fn noun(cause: Cause) -> &'static str {
     match cause {
         Cause::Prior => "the prior",
         Cause::DeviceKnown | Cause::DeviceKnownElsewhere => "the known device",
+        Cause::DeviceAged => "the device that was not used for long",
         Cause::DeviceNew => "the new device",
         Cause::DeviceAndBrowserNew => "the new device and browser",
         Cause::BrowserNew => "the new browser",

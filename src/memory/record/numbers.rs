@@ -151,7 +151,7 @@ mod tests {
             (count::<Action>(), 4),
             (count::<Mode>(), 2),
             (count::<Confidence>(), 4),
-            (count::<DecidedBy>(), 7),
+            (count::<DecidedBy>(), 8),
             (count::<FirstFactor>(), 5),
             (count::<Factor>(), 5),
             (count::<Teaches>(), 3),

@@ -75,7 +75,7 @@ fn causes(scored: &Scored<'_>) -> Vec<&'static str> {
 /// A week of logins at home, and then one login.
 #[test]
 fn each_cause_contributes_once_and_the_sum_decides() {
-    use Confidence::{High, Low, Medium};
+    use Confidence::{High, Low};
     let away = Scene { ip: "198.51.100.1", ..HOME };
     let other_system = Scene { asn: Some(64_501), ..away };
     let abroad = Scene { country: Some("FR"), ..other_system };
@@ -100,8 +100,15 @@ fn each_cause_contributes_once_and_the_sum_decides() {
             None,
         ),
         ("a new device at home", new_phone, High, &["device_new", "network_known"], None),
+        (
+            "a device of two months ago",
+            Scene { device: Some("tablet"), ..HOME },
+            High,
+            &["device_aged", "network_known"],
+            None,
+        ),
         ("no device told", Scene { device: None, ..HOME }, High, &["device_new", "network_known"], None),
-        ("a new device and browser at home", nothing_known, Medium, &["device_and_browser_new", "network_known"], None),
+        ("a new device and browser at home", nothing_known, High, &["device_and_browser_new", "network_known"], None),
         (
             "a new device elsewhere",
             Scene { device: Some("phone"), ..other_system },
@@ -114,11 +121,12 @@ fn each_cause_contributes_once_and_the_sum_decides() {
             Scene { device: None, agent: Some(FIREFOX), ..abroad },
             Low,
             &["device_and_browser_new", "country_new"],
-            None,
+            Some(Cause::CountryNew),
         ),
     ] {
         let pipeline = over_evidence(|_| {});
         let past: Vec<Scene> = (1..8).map(|day| Scene { at_s: NOW_S - day * DAY_S, ..HOME }).collect();
+        learn(&pipeline, &[Scene { device: Some("tablet"), at_s: NOW_S - 60 * DAY_S, ..HOME }]);
         learn(&pipeline, &past);
         let login = scene.event();
         let scored = score(&pipeline, &login, login.time);

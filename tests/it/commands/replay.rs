@@ -174,7 +174,7 @@ fn a_log_may_be_packed_and_piped() {
         assert_eq!(refused.code, Some(1), "{}", refused.output());
         assert!(refused.stderr.contains(message), "{message}: {}", refused.stderr);
     }
-    fs::write(at("askance.toml"), "verdict.agregator = 'any'").unwrap();
+    fs::write(at("askance.toml"), "verdict.agg = 'any'").unwrap();
     assert_eq!(lab.run(&text, &["--events", "events.ndjson"]).code, Some(2));
 }
 
