@@ -5,6 +5,8 @@
 //! on the disk. While the disk takes nothing, the latter is refused, and the former goes on in memory.
 
 mod backend;
+mod load;
+mod shared;
 mod start;
 mod store;
 mod writer;
@@ -17,21 +19,20 @@ use super::decisions::{
     Decision, DecisionId, Decisions, DeviceForgetter, Eraser, Feedback, Held, Listing, Page, Query, Report, Settlement,
     Visitor, Walk,
 };
-use super::record::RecordCipher;
 use super::users::{Unread, Users};
 use super::{Backend, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
-use crate::clock::{Clock, DAY_MS, Started, Timestamp};
+use crate::clock::{Clock, DAY_MS, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
+use load::{load, load_decisions};
+use shared::{LATER_MAX, Shared, lock};
 use start::Place;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::{Batch, StoreFile};
 use tokio::sync::Semaphore;
 use writer::{Desk, Told, Wanted, Writer};
 
@@ -44,49 +45,10 @@ pub struct Embedded {
     reads: Arc<Semaphore>,
 }
 
-/// What callers, the writer and reads of the store have in common.
-struct Shared {
-    users: Users,
-    decisions: Decisions,
-    changes: Arc<Changes>,
-    cipher: RecordCipher,
-    /// Decisions that the store may have.
-    decisions_max: usize,
-    /// Decisions from before this are too old.
-    aged_before: Mutex<Option<Timestamp>>,
-    desk: Desk,
-    place: Place,
-    /// `None` while it is to be opened anew.
-    store: Mutex<Option<Arc<StoreFile>>>,
-    /// A sync failed: what is there is to be copied into a new file before anything is promised again.
-    must_rewrite: AtomicBool,
-    is_degraded: AtomicBool,
-    trouble: Mutex<Option<String>>,
-    /// What was found out without a login of users whose history is in the store only.
-    later: Mutex<Vec<(UserKey, Lesson)>>,
-    /// Up to when everything is on the disk, at least.
-    written_to: Mutex<Started>,
-    /// Since when a commit is under way.
-    committing: Mutex<Option<Started>>,
-    /// How many erasures there were: what was read before one is not put into memory behind it.
-    erasures: AtomicU64,
-    meters: StoreMeters,
-    clock: Clock,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
 /// Reads of the store at a time, on threads of their own.
 const READS_MAX: usize = 16;
 /// Who asks for something durable waits no longer than this: a disk that hangs is one that failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Lessons that wait for a history from the store; what is more is not learnt: that demands were left unmet by users who were
-/// away longest.
-const LATER_MAX: usize = 4_096;
 
 /// How far the start has come: rows in memory, of so many.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
@@ -229,228 +191,12 @@ impl Embedded {
     }
 }
 
-/// Rows that are brought into memory between two reports.
-const REPORT_ROWS: u64 = 16_384;
-
-/// Brings all rows into memory, on all cores.
-fn load(store: &StoreFile, users: &Users, progress: Progress<'_>) -> Result<(), redb::Error> {
-    let (count, loaded) = (store.users()?, AtomicU64::new(0));
-    let parts = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
-    let load_part = |part| {
-        store.rows((part, parts), |user, row| {
-            users.load(user, row);
-            let so_far = loaded.fetch_add(1, Ordering::Relaxed) + 1;
-            if so_far.is_multiple_of(REPORT_ROWS) {
-                progress(so_far, count);
-            }
-        })
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..parts).map(|part| scope.spawn(move || load_part(part))).collect();
-        threads.into_iter().try_for_each(|thread| {
-            thread.join().unwrap_or_else(|_| Err(redb::Error::Corrupted("a row cannot be read".to_owned())))
-        })
-    })?;
-    progress(count, count);
-    Ok(())
-}
-
-/// Brings decisions into memory. One that does not open, since the key that it was sealed under was taken away, stays where it is
-/// until its days are over. One of a user under the key that is being replaced is theirs under the one in use from now on, and written
-/// again.
-fn load_decisions(
-    store: &StoreFile,
-    (decisions, users, changes): (&Decisions, &Users, &Changes),
-    (cipher, key): (&RecordCipher, &HashKey),
-) -> Result<(), redb::Error> {
-    let mut shut = 0_u64;
-    store.decisions(|id, sealed, had_history| {
-        let Ok(decision) = cipher.open(id, sealed) else {
-            shut += 1;
-            return;
-        };
-        let has_history = match &decision {
-            Decision::Pending(pending) => users.is_known(pending.given.user),
-            Decision::Settled(_) => had_history,
-        };
-        match decision.given().user_in_use(key) {
-            Some(user) => {
-                decisions.load(id, decision.belonging_to(user), has_history);
-                changes.note_decision(id);
-            }
-            None => decisions.load(id, decision, has_history),
-        }
-    })?;
-    if shut > 0 {
-        tracing::warn!(
-            decisions = shut,
-            "decisions cannot be read: they were sealed under another key, or by another version"
-        );
-    }
-    Ok(())
-}
-
-impl Shared {
-    /// What is to be written of these decisions.
-    fn batch(&self, ids: &[DecisionId]) -> Batch {
-        let record = |id: &DecisionId| {
-            let (decision, has_history) = self.decisions.held(*id)?;
-            let user = match &decision {
-                Decision::Pending(pending) => pending.given.user,
-                Decision::Settled(settled) => settled.given.user,
-            };
-            // Without randomness nothing is sealed, and nothing is written in clear.
-            let sealed = self.cipher.seal(*id, &decision).ok()?;
-            Some((*id, store::record(user, has_history, &sealed)))
-        };
-        Batch {
-            decisions: ids.iter().filter_map(record).collect(),
-            decisions_max: u64::try_from(self.decisions_max).unwrap_or(u64::MAX),
-            aged_below: lock(&self.aged_before).map_or(0, DecisionId::bits_since),
-            ..Batch::default()
-        }
-    }
-
-    /// Writes a batch into the store; where that was given up, into one that is opened anew.
-    fn write(&self, batch: &Batch) -> Result<(), String> {
-        let store = self.store_or_reopen()?;
-        store.write(batch).map_err(|error| {
-            self.give_up(&store);
-            error.to_string()
-        })
-    }
-
-    fn sync_what_is_due(&self) -> Result<(), String> {
-        let Some(store) = self.store() else { return Ok(()) };
-        store.durable().sync_what_is_due().map_err(|error| {
-            self.give_up(&store);
-            error.to_string()
-        })
-    }
-
-    /// Whatever is still done with it, by redb or by a read, reaches the file no more.
-    fn give_up(&self, store: &StoreFile) {
-        store.durable().retire();
-        *lock(&self.store) = None;
-        self.must_rewrite.fetch_or(store.durable().has_sync_failed(), Ordering::AcqRel);
-    }
-
-    fn give_up_what_is_open(&self) {
-        if let Some(store) = self.store() {
-            self.give_up(&store);
-        }
-    }
-
-    fn store_or_reopen(&self) -> Result<Arc<StoreFile>, String> {
-        if let Some(store) = self.store() {
-            return Ok(store);
-        }
-        let told = |error: StartError| match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        let (mut store, _) = self.place.open().map_err(told)?;
-        if self.must_rewrite.load(Ordering::Acquire) {
-            self.place.rewrite(&store).map_err(|error| error.to_string())?;
-            store.durable().retire();
-            drop(store);
-            (store, _) = self.place.open().map_err(told)?;
-            self.must_rewrite.store(false, Ordering::Release);
-        }
-        let store = Arc::new(store);
-        *lock(&self.store) = Some(Arc::clone(&store));
-        Ok(store)
-    }
-
-    fn store(&self) -> Option<Arc<StoreFile>> {
-        lock(&self.store).clone()
-    }
-
-    /// Reads a history from the store into memory, unless it was erased meanwhile.
-    fn fetch(&self, user: UserKey) -> Result<(), String> {
-        let erasures = self.erasures.load(Ordering::Acquire);
-        let row = if self.desk.is_being_erased(user) {
-            None
-        } else {
-            let store = self.store().ok_or("the store is being opened anew")?;
-            store.row(user).map_err(|error| error.to_string())?
-        };
-        // Where another user was erased, the caller looks again, and asks again.
-        self.users.fill(user, row, || self.erasures.load(Ordering::Acquire) == erasures);
-        Ok(())
-    }
-
-    /// Learns what had to wait for its history.
-    fn learn_later(&self) {
-        for (user, lesson) in std::mem::take(&mut *lock(&self.later)) {
-            if self.users.learn(user, &lesson).is_err() && self.fetch(user).is_ok() {
-                // A damaged row is told by the next login, which it costs a factor.
-                let _damaged = self.users.learn(user, &lesson);
-            }
-        }
-    }
-
-    /// Ages what is in the store only, as much of it as there is room for in memory beside the others.
-    fn age_elsewhere(&self, cutoffs: &Cutoffs) {
-        let Some(store) = self.store() else { return };
-        let mut aged = Vec::new();
-        let room = self.users.spare();
-        let read = store.rows((0, 1), |user, row| {
-            if aged.len() < room && UserHistory::row_is_aged(row, cutoffs) && self.users.is_elsewhere(user) {
-                aged.push(user);
-            }
-        });
-        if let Err(error) = read {
-            tracing::error!(%error, "what is too old is not forgotten; it is tried again in an hour");
-        }
-        for user in aged {
-            if self.fetch(user).is_ok() {
-                // A damaged row is told by the next login, which it costs a factor.
-                let _damaged = self.users.learn(user, &Lesson::Aged(*cutoffs));
-            }
-        }
-    }
-
-    /// Says how far behind the disk is, and that it hangs.
-    fn look_at_the_writer(&self) {
-        let left = self.changes.len();
-        let lag = if left == 0 { Duration::ZERO } else { lock(&self.written_to).elapsed() };
-        self.meters.unwritten.set(f64::from(u32::try_from(left).unwrap_or(u32::MAX)));
-        self.meters.flush_lag_s.set(lag.as_secs_f64());
-        let hangs = lock(&self.committing).is_some_and(|began| began.elapsed() > PATIENCE);
-        if hangs && !self.is_degraded.load(Ordering::Acquire) {
-            tracing::error!("the disk does not answer; memory goes on without it");
-            self.trouble(Some("the disk does not answer".to_owned()));
-        }
-        self.meters.degraded.set(f64::from(u8::from(self.is_degraded.load(Ordering::Acquire))));
-    }
-
-    fn trouble(&self, why: Option<String>) {
-        self.is_degraded.store(why.is_some(), Ordering::Release);
-        *lock(&self.trouble) = why;
-    }
-
-    /// Closes the store; where something was erased, in a new file without the pages of before.
-    fn close(&self, has_erased: bool) -> Result<(), String> {
-        let Some(store) = lock(&self.store).take() else { return Ok(()) };
-        if has_erased {
-            self.place.rewrite(&store).map_err(|error| error.to_string())?;
-        }
-        // A read that is still under way closes it when it ends.
-        Arc::into_inner(store).map_or(Ok(()), StoreFile::close).map_err(|error| error.to_string())
-    }
-}
-
 impl Drop for Embedded {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
             tracing::error!(%error, "memory was not closed in order");
         }
     }
-}
-
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Memory for Embedded {

@@ -1,0 +1,71 @@
+//! Bringing into memory what a store holds.
+
+use super::Progress;
+use super::store::StoreFile;
+use crate::keyed_hash::HashKey;
+use crate::memory::changes::Changes;
+use crate::memory::decisions::{Decision, Decisions};
+use crate::memory::record::RecordCipher;
+use crate::memory::users::Users;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rows that are brought into memory between two reports.
+const REPORT_ROWS: u64 = 16_384;
+
+/// Brings all rows into memory, on all cores.
+pub(super) fn load(store: &StoreFile, users: &Users, progress: Progress<'_>) -> Result<(), redb::Error> {
+    let (count, loaded) = (store.users()?, AtomicU64::new(0));
+    let parts = u32::try_from(std::thread::available_parallelism().map_or(1, usize::from)).unwrap_or(1);
+    let load_part = |part| {
+        store.rows((part, parts), |user, row| {
+            users.load(user, row);
+            let so_far = loaded.fetch_add(1, Ordering::Relaxed) + 1;
+            if so_far.is_multiple_of(REPORT_ROWS) {
+                progress(so_far, count);
+            }
+        })
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..parts).map(|part| scope.spawn(move || load_part(part))).collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(redb::Error::Corrupted("a row cannot be read".to_owned())))
+        })
+    })?;
+    progress(count, count);
+    Ok(())
+}
+
+/// Brings decisions into memory. One that does not open, since the key that it was sealed under was taken away, stays where it is
+/// until its days are over. One of a user under the key that is being replaced is theirs under the one in use from now on, and written
+/// again.
+pub(super) fn load_decisions(
+    store: &StoreFile,
+    (decisions, users, changes): (&Decisions, &Users, &Changes),
+    (cipher, key): (&RecordCipher, &HashKey),
+) -> Result<(), redb::Error> {
+    let mut shut = 0_u64;
+    store.decisions(|id, sealed, had_history| {
+        let Ok(decision) = cipher.open(id, sealed) else {
+            shut += 1;
+            return;
+        };
+        let has_history = match &decision {
+            Decision::Pending(pending) => users.is_known(pending.given.user),
+            Decision::Settled(_) => had_history,
+        };
+        match decision.given().user_in_use(key) {
+            Some(user) => {
+                decisions.load(id, decision.belonging_to(user), has_history);
+                changes.note_decision(id);
+            }
+            None => decisions.load(id, decision, has_history),
+        }
+    })?;
+    if shut > 0 {
+        tracing::warn!(
+            decisions = shut,
+            "decisions cannot be read: they were sealed under another key, or by another version"
+        );
+    }
+    Ok(())
+}
