@@ -70,7 +70,7 @@ fn simulate(users: u32) {
     for replicas in [1, 2, 10, 100, 1_000] {
         for (sticky, capacity) in [(0.0, 4.0), (0.9, 2.0), (1.0, 1.1), (1.0, 0.5)] {
             // One replica is the replica of every user.
-            if replicas > 1 || sticky == 1.0 {
+            if replicas > 1 || sticky >= 1.0 {
                 let world = World { users, replicas, sticky, capacity, invalidation_s: INVALIDATION_S };
                 println!("{}", line(&world, &world.run(SEED)));
             }
