@@ -45,7 +45,8 @@ const BUSY_MAX: f64 = 0.4;
 const GIB: f64 = 1_073_741_824.0;
 
 fn main() -> ExitCode {
-    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let has = |name: &str| std::env::args().any(|argument| argument == name);
+    let is_bench = has("--bench") && !has("--test");
     simulate(if is_bench { USERS } else { 2_000 });
     let (users, logins) = if is_bench { (50_000, 20_000) } else { (100, 50) };
     match shared::measure(users, logins) {

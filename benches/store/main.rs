@@ -32,7 +32,8 @@ pub(crate) struct Plan {
 }
 
 fn main() -> ExitCode {
-    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let has = |name: &str| std::env::args().any(|argument| argument == name);
+    let is_bench = has("--bench") && !has("--test");
     let plan = if is_bench {
         Plan { users: 1_000_000, sustained_s: 10, durable: 2_000, known_users: 5_000, logins: 4_000 }
     } else {
