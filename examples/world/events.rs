@@ -30,6 +30,8 @@ pub(crate) enum Truth {
 pub(crate) struct Circumstances {
     pub(crate) abroad: bool,
     pub(crate) vpn: bool,
+    /// Of somebody who uses a VPN now and then.
+    pub(crate) vpn_user: bool,
     pub(crate) cleaner: bool,
     pub(crate) mobile: bool,
     /// The browser is another version than at its last login.

@@ -42,6 +42,17 @@ impl Share {
         [(middle - half).max(0.0), (middle + half).min(1.0)]
     }
 
+    /// By how much this share is greater than that one of the same logins, and its interval at 95 %, user by user.
+    fn difference(&self, other: &Self) -> [f64; 3] {
+        let (logins, difference) = (self.logins().max(1.0), self.value() - other.value());
+        let of_user = |(user, (logins, hits)): (&(u64, u32), &(f64, f64))| {
+            let (_, theirs) = other.users.get(user).copied().unwrap_or_default();
+            (hits - theirs - difference * logins).powi(2)
+        };
+        let half = 1.96 * self.users.iter().map(of_user).sum::<f64>().sqrt() / logins;
+        [difference, difference - half, difference + half]
+    }
+
     fn cell(&self) -> String {
         let [low, high] = self.interval();
         format!("{:.1} [{:.1}–{:.1}]", self.value() * 100.0, low * 100.0, high * 100.0)
@@ -49,7 +60,7 @@ impl Share {
 }
 
 /// Groups of honest logins for which a share of its own is told.
-pub(crate) const GROUPS: [&str; 9] = [
+pub(crate) const GROUPS: [&str; 10] = [
     "history 0",
     "history 1–2",
     "history 3–9",
@@ -57,6 +68,7 @@ pub(crate) const GROUPS: [&str; 9] = [
     "mobile",
     "abroad",
     "on a VPN",
+    "VPN users",
     "cookie cleaners",
     "browser updated",
 ];
@@ -123,7 +135,7 @@ impl Results {
 }
 
 fn groups(circumstances: Circumstances, history: u32) -> [bool; GROUPS.len()] {
-    let Circumstances { abroad, vpn, cleaner, mobile, updated } = circumstances;
+    let Circumstances { abroad, vpn, vpn_user, cleaner, mobile, updated } = circumstances;
     let known = history > 0;
     [
         !known,
@@ -133,6 +145,7 @@ fn groups(circumstances: Circumstances, history: u32) -> [bool; GROUPS.len()] {
         known && mobile,
         known && abroad,
         known && vpn,
+        known && vpn_user,
         known && cleaner,
         known && updated,
     ]
@@ -177,6 +190,20 @@ pub(crate) fn group_table(rows: &[(String, Results)]) -> String {
     if let Some((_, results)) = rows.first() {
         let counts: Vec<String> = results.groups.iter().map(|share| format!("{:.0}", share.logins())).collect();
         table.push_str(&format!("| n | {} |\n", counts.join(" | ")));
+    }
+    table
+}
+
+/// By how much the first scorer detects more than each of the others, in Markdown; percentage points, with intervals.
+pub(crate) fn difference_table((first, ours): &(String, Results), others: &[&(String, Results)]) -> String {
+    let cohorts: Vec<&str> = Cohort::ALL.into_iter().map(Cohort::name).collect();
+    let mut table = format!("| {first} less | {} |\n|{}\n", cohorts.join(" | "), " --- |".repeat(1 + cohorts.len()));
+    for (name, theirs) in others {
+        let cells = ours.cohorts.iter().zip(&theirs.cohorts).map(|(ours, theirs)| {
+            let [difference, low, high] = ours.difference(theirs).map(|share| share * 100.0);
+            format!("{difference:+.1} [{low:+.1} to {high:+.1}]")
+        });
+        table.push_str(&format!("| {name} | {} |\n", cells.collect::<Vec<_>>().join(" | ")));
     }
     table
 }

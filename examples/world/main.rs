@@ -6,6 +6,7 @@
 //! cargo run --release --example world -- --shifted          worlds whose numbers are three tenths off
 //! cargo run --release --example world -- --frozen-browsers  browsers that never update: what differs is what updates cost
 //! cargo run --release --example world -- --evidence         log-likelihood ratios of facts, tuning seeds only
+//! cargo run --release --example world -- --facts            what each login contributed, as CSV, tuning seeds only
 //! cargo run --release --example world -- --write DIR        one world as files for `askance replay` (--seed, --users)
 //! ```
 //!
@@ -17,6 +18,7 @@ mod baselines;
 mod devices;
 mod events;
 mod evidence;
+mod facts;
 mod figures;
 mod networks;
 mod parameters;
@@ -27,7 +29,7 @@ mod world;
 
 use clap::Parser;
 use evidence::Evidence;
-use figures::{Results, evaluated, group_table, main_table, threshold};
+use figures::{Results, difference_table, evaluated, group_table, main_table, threshold};
 use parameters::Parameters;
 use random::Random;
 use scorers::Scorer;
@@ -51,6 +53,9 @@ struct Arguments {
     /// Tell what each fact says, from seeds 1 to 5
     #[arg(long)]
     evidence: bool,
+    /// Write what each login contributed to the sum, as CSV, from seeds 1 to 5
+    #[arg(long)]
+    facts: bool,
     /// Write one world here, as a log, its data and a configuration
     #[arg(long)]
     write: Option<PathBuf>,
@@ -84,6 +89,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(write!(out, "{}", evidence.table())?);
     }
+    if arguments.facts {
+        out.write_all(facts::HEAD.as_bytes())?;
+        for seed in TUNING {
+            let lines = in_world(&arguments, seed, |world, data| facts::lines(seed, world, data))?;
+            out.write_all(lines.as_bytes())?;
+        }
+        return Ok(());
+    }
     let thresholds = thresholds(&arguments).map_err(|error| error.to_string())?;
     let seeds = if arguments.acceptance { &ACCEPTANCE[..] } else { &TUNING[..] };
     let rows = measure(&arguments, seeds, &thresholds).map_err(|error| error.to_string())?;
@@ -94,6 +107,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         arguments.users
     )?;
     writeln!(out, "{}\n{}", main_table(&rows), group_table(&rows))?;
+    let freeman: Vec<_> = rows.iter().filter(|(name, _)| name.starts_with("freeman")).collect();
+    for ours in &rows[..2] {
+        writeln!(out, "{}", difference_table(ours, &freeman))?;
+    }
     Ok(())
 }
 
@@ -140,6 +157,7 @@ fn thresholds(arguments: &Arguments) -> Outcome<Vec<Row>> {
         shifted: false,
         frozen_browsers: false,
         evidence: false,
+        facts: false,
         write: None,
         ..*arguments
     };

@@ -124,6 +124,7 @@ impl Person {
         let circumstances = Circumstances {
             abroad: self.trip.is_some_and(|trip| trip.to[0] != self.home[0]),
             vpn,
+            vpn_user: self.uses_vpn,
             cleaner: device.loss == Loss::Always,
             mobile: device.is_mobile,
             updated: before.is_some_and(|before| before != agent),

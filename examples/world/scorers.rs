@@ -24,8 +24,9 @@ pub(crate) enum Scorer {
 
 impl Scorer {
     /// Today's aggregators, and the baselines.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Askance { name: "askance evidence", verdict: EVIDENCE },
+        Self::Askance { name: "askance evidence, low = -6.5", verdict: STRICTER },
         Self::Sum,
         Self::Askance { name: "askance strict", verdict: "verdict.aggregator = 'strict'" },
         Self::Askance { name: "askance auth0_mean", verdict: "preset = 'auth0'" },
@@ -41,7 +42,7 @@ impl Scorer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Askance { name, .. } => name,
-            Self::Sum => "askance evidence",
+            Self::Sum => "askance evidence, sum",
             Self::Baseline(baseline) => baseline.name(),
         }
     }
@@ -70,6 +71,8 @@ impl Scorer {
 }
 
 const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
+/// For who would rather ask one honest login in ten.
+const STRICTER: &str = "verdict = { aggregator = 'evidence', medium = -6.5, low = -6.5 }";
 
 fn sum(scored: &Scored<'_>) -> f64 {
     let evidence = scored.verdict.evidence.as_ref();

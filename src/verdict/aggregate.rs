@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Aggregator {
     /// What speaks for and against the login adds up, in log-odds; hard evidence is low.
+    #[default]
     Evidence,
     /// Hard evidence is low; else doubt adds up: 3 points are low, 1 or 2 medium, a low gives 2 and a medium 1.
-    #[default]
     Strict,
     /// The mean of what is not neutral, high 2, medium 1, low 0: from 4/3 on high, up to 1/3 low.
     Auth0Mean,

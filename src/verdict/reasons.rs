@@ -78,16 +78,19 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
     let signal = |assessment: &Assessment| of_signal(assessment, context, assessments.travel.as_ref());
     let fixed = |text: &'static str| Reason { code: cause.as_str(), text: text.into() };
     match cause {
-        Cause::DeviceNew | Cause::DeviceAndBrowserNew | Cause::BrowserNew => signal(&assessments.new_device),
+        Cause::DeviceNew | Cause::DeviceAndBrowserNew | Cause::DevicesLapsed | Cause::BrowserNew => {
+            signal(&assessments.new_device)
+        }
         Cause::CountryNew => signal(&assessments.new_country),
-        Cause::TravelSubstantial => signal(&assessments.impossible_travel),
+        Cause::TravelFast => signal(&assessments.impossible_travel),
         Cause::LongInactivity => signal(&assessments.inactivity),
         Cause::Listed | Cause::Automated | Cause::HighVelocity => signal(&assessments.untrusted_ip),
-        Cause::Anonymizer | Cause::Hosting if assessments.untrusted_ip.code == Code::FoundOnDenyList => {
+        Cause::Anonymizer | Cause::Tor | Cause::Hosting if assessments.untrusted_ip.code == Code::FoundOnDenyList => {
             signal(&assessments.untrusted_ip)
         }
         Cause::Hosting => fixed("the address belongs to a data centre"),
         Cause::Anonymizer => fixed("the address belongs to an anonymiser"),
+        Cause::Tor => fixed("the address is a Tor exit"),
         Cause::NetworkNew => fixed("the user has not logged in from this network"),
         Cause::SystemNew => fixed("the user has not logged in through this provider"),
         Cause::DeviceHabitKept => fixed("the user has kept one device for weeks, and it is not this one"),
@@ -97,7 +100,9 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
         },
         // These speak for the user, unless an operator turned their weight round.
         Cause::Prior => fixed("every login is in doubt by this much"),
-        Cause::DeviceKnown | Cause::DeviceKnownElsewhere => fixed("the device is known"),
+        Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere => {
+            fixed("the device is known")
+        }
         Cause::DeviceAged => fixed("the device was known, and not used for long"),
         Cause::DeviceHabitLost => fixed("none of the user's devices ever came back"),
         Cause::NetworkKnown => fixed("the network is known"),
@@ -108,18 +113,20 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
 fn noun(cause: Cause) -> &'static str {
     match cause {
         Cause::Prior => "the prior",
-        Cause::DeviceKnown | Cause::DeviceKnownElsewhere => "the known device",
+        Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere => "the known device",
         Cause::DeviceAged => "the device that was not used for long",
         Cause::DeviceNew => "the new device",
         Cause::DeviceAndBrowserNew => "the new device and browser",
+        Cause::DevicesLapsed => "the device that is none of the user's former ones",
         Cause::BrowserNew => "the new browser",
         Cause::DeviceHabitKept | Cause::DeviceHabitLost => "the user's habit of devices",
         Cause::NetworkKnown => "the known network",
         Cause::NetworkNew => "the new network",
         Cause::SystemNew => "the new provider",
         Cause::CountryNew => "the new country",
-        Cause::TravelSubstantial => "the fast trip",
+        Cause::TravelFast => "the fast trip",
         Cause::Anonymizer => "the anonymiser",
+        Cause::Tor => "the Tor exit",
         Cause::Hosting => "the data centre",
         Cause::Listed => "the hit on a list",
         Cause::Automated => "the edge's word on a bot",

@@ -22,6 +22,7 @@ struct Scene {
     ip: &'static str,
     asn: Option<u32>,
     country: Option<&'static str>,
+    place: (f64, f64),
     at_s: u32,
 }
 
@@ -33,6 +34,7 @@ const HOME: Scene = Scene {
     ip: "192.0.2.1",
     asn: Some(64_500),
     country: Some("DE"),
+    place: (50.0, 10.0),
     at_s: NOW_S,
 };
 
@@ -43,8 +45,7 @@ impl Scene {
         login.user_agent = self.agent.map(Into::into);
         login.ip = ClientIp::parse(self.ip.into());
         login.edge.asn = self.asn;
-        // Every country is where its name is, so that a new one is a trip that takes days.
-        login.location = match (self.country, Coordinates::new(50.0, 10.0)) {
+        login.location = match (self.country, Coordinates::new(self.place.0, self.place.1)) {
             (Some(name), Some(at)) => GivenLocation::Valid { at, radius: None, country: CountryCode::new(name) },
             _ => GivenLocation::Absent,
         };
@@ -75,7 +76,7 @@ fn causes(scored: &Scored<'_>) -> Vec<&'static str> {
 /// A week of logins at home, and then one login.
 #[test]
 fn each_cause_contributes_once_and_the_sum_decides() {
-    use Confidence::{High, Low};
+    use Confidence::{High, Low, Medium};
     let away = Scene { ip: "198.51.100.1", ..HOME };
     let other_system = Scene { asn: Some(64_501), ..away };
     let abroad = Scene { country: Some("FR"), ..other_system };
@@ -84,12 +85,13 @@ fn each_cause_contributes_once_and_the_sum_decides() {
     for (what, scene, confidence, expected, decisive) in [
         ("as ever", HOME, High, &["device_known", "network_known"][..], None),
         ("another line of the same provider", away, High, &["device_known", "network_new"], None),
-        ("another provider", other_system, High, &["device_known", "system_new"], None),
+        ("another provider", other_system, High, &["device_known_in_new_system", "system_new"], None),
+        ("abroad, with a cookie that may be stolen", abroad, Medium, &["device_known_elsewhere", "country_new"], None),
         (
-            "abroad, with a cookie that may be stolen",
-            abroad,
+            "the same, faster than a traveller",
+            Scene { place: (30.0, -20.0), ..abroad },
             Low,
-            &["device_known_elsewhere", "country_new"],
+            &["device_known_elsewhere", "country_new", "travel_fast"],
             Some(Cause::CountryNew),
         ),
         (
@@ -121,11 +123,12 @@ fn each_cause_contributes_once_and_the_sum_decides() {
             Scene { device: None, agent: Some(FIREFOX), ..abroad },
             Low,
             &["device_and_browser_new", "country_new"],
-            Some(Cause::CountryNew),
+            Some(Cause::DeviceAndBrowserNew),
         ),
     ] {
         let pipeline = over_evidence(|_| {});
-        let past: Vec<Scene> = (1..8).map(|day| Scene { at_s: NOW_S - day * DAY_S, ..HOME }).collect();
+        let hours_ago = |hours: u32| Scene { at_s: NOW_S - hours * 3_600, ..HOME };
+        let past: Vec<Scene> = (0..7).map(|day| hours_ago(24 * day + 12)).collect();
         learn(&pipeline, &[Scene { device: Some("tablet"), at_s: NOW_S - 60 * DAY_S, ..HOME }]);
         learn(&pipeline, &past);
         let login = scene.event();
@@ -133,6 +136,26 @@ fn each_cause_contributes_once_and_the_sum_decides() {
         assert_eq!(causes(&scored), [&["prior"], expected].concat(), "{what}");
         assert_eq!(scored.verdict.confidence, confidence, "{what}: {:?}", scored.verdict.evidence);
         assert_eq!(scored.verdict.evidence.as_ref().and_then(|evidence| evidence.decisive), decisive, "{what}");
+    }
+}
+
+/// Cookies do not last: a device that is not known says less where none can be.
+#[test]
+fn a_user_who_was_away_for_long_is_less_suspect_on_a_device_that_is_not_known() {
+    let past: Vec<Scene> = (40..50).map(|day| Scene { at_s: NOW_S - day * DAY_S, ..HOME }).collect();
+    let phone = Scene { device: Some("phone"), agent: Some(FIREFOX), ip: "198.51.100.1", ..HOME };
+    let abroad = Scene { asn: Some(64_501), country: Some("FR"), ..phone };
+    for (what, scene, confidence, expected) in [
+        ("at home", phone, Confidence::Medium, "network_new"),
+        ("through another provider", Scene { country: Some("DE"), ..abroad }, Confidence::Medium, "system_new"),
+        ("abroad", abroad, Confidence::Low, "country_new"),
+    ] {
+        let pipeline = over_evidence(|_| {});
+        learn(&pipeline, &past);
+        let login = scene.event();
+        let scored = score(&pipeline, &login, login.time);
+        assert_eq!(causes(&scored), ["prior", "devices_lapsed", expected], "{what}");
+        assert_eq!(scored.verdict.confidence, confidence, "{what}: {:?}", scored.verdict.evidence);
     }
 }
 
