@@ -22,6 +22,7 @@ use crate::telemetry::Meters;
 use data::{Reloader, Watched};
 pub use keys::{Unnamed, private_text, secrets, tokens};
 use memory::Opened;
+pub use memory::{progress_bar, secrets_of_store};
 use metrics::Counter;
 use std::error::Error;
 use std::fmt;

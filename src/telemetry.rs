@@ -126,6 +126,8 @@ pub struct StoreMeters {
     pub flush_lag_s: Gauge,
     /// 1 while the disk takes nothing.
     pub degraded: Gauge,
+    /// When the newest backup was made, in seconds since 1970.
+    pub backup_time_s: Gauge,
 }
 
 impl fmt::Debug for StoreMeters {
@@ -285,6 +287,7 @@ impl Meters {
                 unwritten: metrics::gauge!("askance_memory_unwritten"),
                 flush_lag_s: metrics::gauge!("askance_memory_flush_lag_seconds"),
                 degraded: metrics::gauge!("askance_memory_degraded"),
+                backup_time_s: metrics::gauge!("askance_memory_backup_timestamp_seconds"),
             },
         }
     }
@@ -386,6 +389,7 @@ fn describe() {
     describe_gauge!("askance_memory_unwritten", "Changed users that are yet to reach the disk");
     describe_gauge!("askance_memory_flush_lag_seconds", "For how long the oldest of them may have been waiting");
     describe_gauge!("askance_memory_degraded", "1 while nothing becomes durable");
+    describe_gauge!("askance_memory_backup_timestamp_seconds", "When the newest backup was made");
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::{AppError, Unnamed, keys, private_text, unlocked, wrong};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
-use crate::keyed_hash::HashKey;
+use crate::keyed_hash::{HashKey, Secrets};
 use crate::memory::embedded::{Embedded, StateDirectory};
 use crate::memory::redis::{Redis, Setup, StartError};
 use crate::memory::store::Store;
@@ -91,8 +91,18 @@ fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, 
     Ok(Opened { memory: Store::Redis(memory), key, tokens })
 }
 
-/// On a terminal only.
-fn progress_bar() -> ProgressBar {
+/// The secrets of a store that was made before; none is made up for it.
+///
+/// # Errors
+///
+/// As for [`keys::secrets`].
+pub fn secrets_of_store(config: &Config) -> Result<Secrets, ConfigError> {
+    keys::secrets(config, Unnamed::Beside { directory: &config.memory.path, is_new: false })
+}
+
+/// Shows on a terminal how far a store was read; nothing elsewhere.
+#[must_use]
+pub fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("reading the store {wide_bar} {pos}/{len} users")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)

@@ -24,6 +24,7 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Client {
     target: Target,
+    timeout: Duration,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -54,14 +55,19 @@ impl Error for CallError {}
 impl Client {
     /// A client of `target`; nothing is opened yet.
     pub(super) fn new(target: Target) -> Self {
-        Self { target, sender: None }
+        Self { target, timeout: CALL_TIMEOUT, sender: None }
+    }
+
+    /// The same, for calls that take longer.
+    pub(super) fn patient(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Sends a request, whose URI is a path, and waits for the whole answer.
     pub(super) async fn call(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         let sender = self.sender.take();
-        let called = tokio::time::timeout(CALL_TIMEOUT, self.exchange(sender, request)).await;
-        let called = called.unwrap_or_else(|_| Err(format!("not within {} s", CALL_TIMEOUT.as_secs()).into()));
+        let called = tokio::time::timeout(self.timeout, self.exchange(sender, request)).await;
+        let called = called.unwrap_or_else(|_| Err(format!("not within {} s", self.timeout.as_secs()).into()));
         let (sender, answer) = called.map_err(|source| CallError { address: self.target.address.clone(), source })?;
         self.sender = Some(sender);
         Ok(answer)

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod bar;
 mod check_config;
 mod chunks;
@@ -9,6 +10,7 @@ mod demo;
 mod geo;
 mod import;
 mod replay;
+mod restore;
 mod serve;
 mod target;
 mod users;
@@ -56,6 +58,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a backup of the embedded store, be the service running or not
+    ///
+    /// A running service makes it itself, asked over its admin listener (server.admin_listen).
+    Backup(backup::BackupArguments),
+    /// Put a backup back in the place of the embedded store, while the service does not run
+    Restore(restore::RestoreArguments),
     /// Send past logins to a running service; run again after a stop, it goes on where it was
     ///
     /// Sending a login twice changes nothing. The exit code is 0 only if every line was taken.
@@ -85,6 +93,8 @@ pub fn run() -> u8 {
         Command::CheckConfig { json } => check_config::run(&source, json),
         Command::ClientKey { name } => client_key::run(&name),
         Command::Geo { ip, json } => geo::run(&source, &ip, json),
+        Command::Backup(arguments) => backup::run(&source, &arguments),
+        Command::Restore(arguments) => restore::run(&source, &arguments),
         Command::Import(arguments) => import::run(&source, &arguments),
         Command::Replay(arguments) => replay::run(&source, &arguments),
         Command::Users(command) => users::run(&source, &command),

@@ -1,7 +1,7 @@
 //! The running service that a command calls: where it listens, and with which key.
 
 use crate::app::{self, AppError};
-use crate::config::{self, Source};
+use crate::config::{self, Config, Source};
 use crate::server::Listen;
 use hyper::Uri;
 use hyper::header::HeaderValue;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// Which service is called, and as whom.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArguments {
-    /// The service, such as http://127.0.0.1:8470 or unix:/run/askance/askance.sock; default is the first address of server.listen
+    /// The service, such as http://127.0.0.1:8470 or unix:/run/askance/askance.sock; default is where the configuration says
     #[arg(long)]
     url: Option<String>,
     /// A file, private to its owner, with the API key; default is the variable ASKANCE_KEY, if it is set
@@ -74,6 +74,19 @@ impl TargetArguments {
             Some(url) => parse(url)?,
             None => configured(&source.read().map_err(AppError::from)?.server.listen.0)?,
         };
+        self.at(address)
+    }
+
+    /// The admin listener that the arguments name, else that of this configuration.
+    pub(super) fn admin_target(&self, config: &Config) -> Result<Target, Box<dyn std::error::Error>> {
+        let address = match &self.url {
+            Some(url) => parse(url)?,
+            None => configured(std::slice::from_ref(&config.server.admin_listen))?,
+        };
+        self.at(address)
+    }
+
+    fn at(&self, address: Address) -> Result<Target, Box<dyn std::error::Error>> {
         let host = match &address {
             Address::Tcp(authority) => HeaderValue::try_from(authority)?,
             Address::Unix(_) => HeaderValue::from_static("localhost"),
@@ -132,7 +145,7 @@ fn configured(listen: &[Listen]) -> Result<Address, TargetError> {
             Ok(Address::Tcp(address.to_string()))
         }
         Some(Listen::Tcp(_)) | None => {
-            Err(TargetError::Url("server.listen names no port; say where the service listens".to_owned()))
+            Err(TargetError::Url("the configuration names no port; say where the service listens".to_owned()))
         }
     }
 }

@@ -5,7 +5,10 @@
 //! on the disk. While the disk takes nothing, the latter is refused, and the former goes on in memory.
 
 mod backend;
+pub mod backups;
+mod copy;
 mod load;
+pub mod restore;
 mod shared;
 mod start;
 mod store;
@@ -20,19 +23,21 @@ use super::decisions::{
     Visitor, Walk,
 };
 use super::users::{Unread, Users};
-use super::{Backend, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
+use super::{Backend, Backup, BackupError, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::{Clock, DAY_MS, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
+use backups::Backups;
 use load::{load, load_decisions};
-use shared::{LATER_MAX, Shared, lock};
+use shared::{LATER_MAX, Shared, TOMBSTONE_DAYS, Unwanted, lock};
 use start::Place;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use store::Unopened;
 use tokio::sync::Semaphore;
 use writer::{Desk, Told, Wanted, Writer};
 
@@ -80,18 +85,22 @@ impl Embedded {
         clock: Clock,
         progress: Progress<'_>,
     ) -> Result<(Self, HashKey), StartError> {
-        let (store, key) = place.open_or_create()?;
+        let backups = Backups::new(settings);
+        let (store, key) = place.open_or_create().map_err(|error| backups.advise(error, &place))?;
+        let damaged = |error: redb::Error| {
+            let error = StartError::of(place.file(), Unopened::Damaged(error.to_string()));
+            backups.advise(error, &place)
+        };
         let (pending_max, settled_max) = (settings.pending_max.as_usize(), settings.decisions_max.as_usize());
         let decisions_max = pending_max + settled_max;
         let changes = Arc::new(Changes::new(decisions_max));
         let mut users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
         let known = store.users().unwrap_or(0);
         users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
-        load(&store, &users, progress).map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
+        load(&store, &users, progress).map_err(damaged)?;
         let decisions = Decisions::over(pending_max, settled_max, Arc::clone(&changes));
         let cipher = place.cipher();
-        let opened = load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key));
-        opened.map_err(|error| StartError::Damaged(place.file(), error.to_string()))?;
+        load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key)).map_err(damaged)?;
         let shared = Arc::new(Shared {
             users,
             decisions,
@@ -99,6 +108,10 @@ impl Embedded {
             cipher,
             decisions_max,
             aged_before: Mutex::default(),
+            tombstones_from: Mutex::default(),
+            backups,
+            backup_interval: Duration::from_secs(u64::from(settings.backup_h.get()) * 3_600),
+            backing_up: Arc::new(Semaphore::new(1)),
             desk: Desk::default(),
             place,
             store: Mutex::new(Some(Arc::new(store))),
@@ -214,7 +227,7 @@ impl Memory for Embedded {
         if is_moved {
             // Nobody waits: until then it is found again under the old key, and joined.
             drop(self.shared.desk.ask(Wanted::Kept(to, None)));
-            drop(self.shared.desk.ask(Wanted::Erased(from)));
+            drop(self.shared.desk.ask(Wanted::Moved(from)));
         }
         Ok(())
     }
@@ -268,7 +281,7 @@ impl Memory for Embedded {
         // Before and behind: a read of the store that began in between is not put into memory either.
         self.shared.erasures.fetch_add(1, Ordering::AcqRel);
         self.shared.users.remove(user);
-        let told = self.shared.desk.ask(Wanted::Erased(user));
+        let told = self.shared.desk.ask(Wanted::Erased(user, self.shared.clock.now()));
         self.shared.erasures.fetch_add(1, Ordering::AcqRel);
         told_in_time(told).await
     }
@@ -305,7 +318,24 @@ impl Memory for Embedded {
         self.shared.decisions.age(now, days);
         let days_ms = i64::from(days.decisions.get()) * DAY_MS;
         *lock(&self.shared.aged_before) = Timestamp::from_unix_ms(now.unix_ms() - days_ms);
+        let tombstones_ms = TOMBSTONE_DAYS * DAY_MS;
+        *lock(&self.shared.tombstones_from) = Timestamp::from_unix_ms(now.unix_ms() - tombstones_ms);
         self.shared.age_elsewhere(&cutoffs);
+        self.shared.back_up_if_due(now);
+    }
+
+    /// One at a time; whoever comes meanwhile has another one made behind it.
+    async fn back_up(&self) -> Result<Backup, BackupError> {
+        let failed = |error: &dyn std::fmt::Display| BackupError::Failed(error.to_string());
+        let turn = Arc::clone(&self.shared.backing_up).acquire_owned().await.map_err(|error| failed(&error))?;
+        let (shared, unwanted) = (Arc::clone(&self.shared), Unwanted::default());
+        let is_unwanted = unwanted.handle();
+        let made = tokio::task::spawn_blocking(move || {
+            let made = shared.back_up(&is_unwanted);
+            drop(turn);
+            made
+        });
+        made.await.map_err(|error| failed(&error))?
     }
 
     fn is_degraded(&self) -> bool {

@@ -39,6 +39,13 @@ pub struct Settings {
     pub sync: Fsync,
     /// Whether the start is refused where there is no store.
     pub must_exist: bool,
+    /// Where backups of the embedded store are; without it, `backups` below [`Self::path`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_path: Option<PathBuf>,
+    /// Hours between two backups that the service makes by itself; 0 is none.
+    pub backup_h: Bounded<0, 8_760>,
+    /// Backups that are kept.
+    pub backups_kept: Bounded<1, 1_000>,
     /// Where Redis is.
     pub url: redis::RedisUrl,
     /// Milliseconds that a call to Redis may take.
@@ -66,6 +73,9 @@ impl Default for Settings {
             flush_ms: Bounded::of::<1000>(),
             sync: Fsync::Always,
             must_exist: false,
+            backup_path: None,
+            backup_h: Bounded::of::<24>(),
+            backups_kept: Bounded::of::<3>(),
             url: redis::RedisUrl::default(),
             timeout_ms: Bounded::of::<50>(),
             record: Record::OnAllow,
@@ -229,6 +239,15 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// Forgets what is older than it may be. It goes through all that is remembered, and is called on a thread of its own.
     fn age(&self, now: Timestamp, days: &RetentionDays);
 
+    /// Makes a backup of all that is durable now. Dropped before its end, none is made.
+    ///
+    /// # Errors
+    ///
+    /// See [`BackupError`]; the backups of before are as they were.
+    fn back_up(&self) -> impl Future<Output = Result<Backup, BackupError>> + Send {
+        std::future::ready(Err(BackupError::NotHere))
+    }
+
     /// Whether what a login teaches is in memory only, since nothing becomes durable just now. Asked for each login.
     fn is_degraded(&self) -> bool;
 
@@ -326,6 +345,51 @@ impl From<RowError> for Unvisited {
 impl From<MemoryError> for Unvisited {
     fn from(error: MemoryError) -> Self {
         Self::Failed(error)
+    }
+}
+
+/// A backup that was made, and opened again to see that it is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// The file.
+    pub file: PathBuf,
+    /// Users in it.
+    pub users: u64,
+    /// Decisions in it.
+    pub decisions: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Backups that are kept, this one among them.
+    pub kept: usize,
+}
+
+/// Why no backup was made.
+#[derive(Debug)]
+pub enum BackupError {
+    /// This memory makes none: it forgets, or others keep it.
+    NotHere,
+    /// The store cannot be had.
+    Unopened(embedded::StartError),
+    /// It could not be written, or is not what was written.
+    Failed(String),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotHere => f.write_str("only the embedded store makes backups (memory.backend)"),
+            Self::Unopened(error) => error.fmt(f),
+            Self::Failed(why) => write!(f, "no backup was made: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for BackupError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unopened(error) => error.source(),
+            Self::NotHere | Self::Failed(_) => None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Sett
 use super::embedded::Embedded;
 use super::redis::Redis;
 use super::volatile::Volatile;
-use super::{Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
+use super::{Backup, BackupError, Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
@@ -150,6 +150,13 @@ impl Memory for Store {
             Self::Volatile(memory) => memory.age(now, days),
             Self::Embedded(memory) => memory.age(now, days),
             Self::Redis(memory) => memory.age(now, days),
+        }
+    }
+
+    async fn back_up(&self) -> Result<Backup, BackupError> {
+        match self {
+            Self::Embedded(memory) => memory.back_up().await,
+            Self::Volatile(_) | Self::Redis(_) => Err(BackupError::NotHere),
         }
     }
 

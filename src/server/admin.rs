@@ -1,4 +1,4 @@
-//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`.
+//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /backup`.
 
 mod data;
 
@@ -7,7 +7,7 @@ use super::api::{Service, json, request_id};
 use super::auth::Scope;
 use super::error::Failure;
 use super::tls::Certified;
-use crate::memory::Memory;
+use crate::memory::{BackupError, Memory};
 use crate::telemetry::Route;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -42,7 +42,7 @@ pub(super) async fn handle<M: Memory>(
     certified: Option<Certified>,
 ) -> Answer {
     let id = request_id(request.headers(), service.pipeline.ids());
-    let mut answer = answer(service, &request, certified).unwrap_or_else(|failure| failure.answer());
+    let mut answer = answer(service, &request, certified).await.unwrap_or_else(|failure| failure.answer());
     let headers = answer.headers_mut();
     headers.insert("x-request-id", id);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -50,7 +50,7 @@ pub(super) async fn handle<M: Memory>(
     answer
 }
 
-fn answer<M: Memory>(
+async fn answer<M: Memory>(
     service: &Service<M>,
     request: &Request<Incoming>,
     certified: Option<Certified>,
@@ -60,17 +60,27 @@ fn answer<M: Memory>(
         let caller = service.access.authenticate(request.headers(), request.uri().authority(), certified)?;
         caller.needs(Scope::Admin)?;
     }
-    if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
-        return Err(Failure::NotFound);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Failure::MethodNotAllowed { allow: "GET, HEAD" });
-    }
+    let (reads, writes) = (matches!(*request.method(), Method::GET | Method::HEAD), *request.method() == Method::POST);
     Ok(match path {
+        "/backup" if writes => back_up(service).await?,
+        "/backup" => return Err(Failure::MethodNotAllowed { allow: "POST" }),
+        "/healthz" | "/readyz" | "/metrics" if !reads => {
+            return Err(Failure::MethodNotAllowed { allow: "GET, HEAD" });
+        }
         "/healthz" => json(&Health { status: "alive" }),
         "/readyz" => ready(service),
-        _ => metrics(service),
+        "/metrics" => metrics(service),
+        _ => return Err(Failure::NotFound),
     })
+}
+
+/// The caller sees why there is none: it is an operator.
+async fn back_up<M: Memory>(service: &Service<M>) -> Result<Answer, Failure> {
+    match service.pipeline.memory().back_up().await {
+        Ok(backup) => Ok(json(&backup)),
+        Err(error @ BackupError::NotHere) => Err(Failure::NoBackups(error.to_string())),
+        Err(error) => Err(Failure::BackupFailed(error.to_string())),
+    }
 }
 
 fn ready<M: Memory>(service: &Service<M>) -> Answer {

@@ -31,6 +31,8 @@ pub(super) enum Failure {
     AlreadySettled,
     NotCompleted,
     MemoryUnavailable,
+    NoBackups(String),
+    BackupFailed(String),
 }
 
 #[derive(Serialize)]
@@ -72,11 +74,13 @@ impl Failure {
             Self::NotFound | Self::DecisionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::AlreadySettled => StatusCode::CONFLICT,
+            Self::AlreadySettled | Self::NoBackups(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid { .. } | Self::NoEndUser | Self::TimeOutOfRange => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Overloaded | Self::Draining | Self::MemoryUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Draining | Self::MemoryUnavailable | Self::BackupFailed(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -103,6 +107,8 @@ impl Failure {
             Self::AlreadySettled => "decision.already_settled",
             Self::NotCompleted => "decision.not_completed",
             Self::MemoryUnavailable => "memory.unavailable",
+            Self::NoBackups(_) => "memory.no_backups",
+            Self::BackupFailed(_) => "memory.backup_failed",
         }
     }
 
@@ -131,6 +137,7 @@ impl Failure {
             Self::NotCompleted => "only the scope admin may call a login legitimate that was not completed".into(),
             Self::AlreadySettled => "another outcome was reported before".into(),
             Self::MemoryUnavailable => "memory does not answer".into(),
+            Self::NoBackups(why) | Self::BackupFailed(why) => why.into(),
         }
     }
 
@@ -156,7 +163,9 @@ impl Failure {
             | Self::OtherClient
             | Self::AlreadySettled
             | Self::NotCompleted
-            | Self::MemoryUnavailable => None,
+            | Self::MemoryUnavailable
+            | Self::NoBackups(_)
+            | Self::BackupFailed(_) => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The commands that end by themselves.
 
+mod backup;
 mod import;
 mod replay;
 mod users;

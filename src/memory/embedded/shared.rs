@@ -1,6 +1,7 @@
 //! What callers, the writer and reads of the store have in common.
 
 use super::PATIENCE;
+use super::backups::Backups;
 use super::start::{Place, StartError};
 use super::store::{self, Batch, StoreFile};
 use super::writer::Desk;
@@ -11,11 +12,14 @@ use crate::memory::changes::Changes;
 use crate::memory::decisions::{Decision, DecisionId, Decisions};
 use crate::memory::record::RecordCipher;
 use crate::memory::users::Users;
+use crate::memory::{Backup, BackupError};
 use crate::telemetry::StoreMeters;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// One for a store.
 pub(super) struct Shared {
@@ -27,8 +31,15 @@ pub(super) struct Shared {
     pub(super) decisions_max: usize,
     /// Decisions from before this are too old.
     pub(super) aged_before: Mutex<Option<Timestamp>>,
+    /// Tombstones from before this are to go with the next commit.
+    pub(super) tombstones_from: Mutex<Option<Timestamp>>,
     pub(super) desk: Desk,
     pub(super) place: Place,
+    pub(super) backups: Backups,
+    /// Between two backups that nobody asks for; zero is never.
+    pub(super) backup_interval: Duration,
+    /// Whose turn it is to make one.
+    pub(super) backing_up: Arc<Semaphore>,
     /// `None` while it is to be opened anew.
     pub(super) store: Mutex<Option<Arc<StoreFile>>>,
     /// A sync failed: what is there is to be copied into a new file before anything is promised again.
@@ -52,6 +63,8 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared").field("place", &self.place).finish_non_exhaustive()
     }
 }
+/// Days for which it is kept that a user was erased. **Source:** RFC 6265bis, 5.6.1: a browser keeps no cookie for longer than 400 days.
+pub(super) const TOMBSTONE_DAYS: i64 = 400;
 /// Lessons that wait for a history from the store; what is more is not learnt: that demands were left unmet by users who were
 /// away longest.
 pub(super) const LATER_MAX: usize = 4_096;
@@ -73,6 +86,7 @@ impl Shared {
             decisions: ids.iter().filter_map(record).collect(),
             decisions_max: u64::try_from(self.decisions_max).unwrap_or(u64::MAX),
             aged_below: lock(&self.aged_before).map_or(0, DecisionId::bits_since),
+            tombstones_from: lock(&self.tombstones_from).take(),
             ..Batch::default()
         }
     }
@@ -135,7 +149,7 @@ impl Shared {
     /// Reads a history from the store into memory, unless it was erased meanwhile.
     pub(super) fn fetch(&self, user: UserKey) -> Result<(), String> {
         let erasures = self.erasures.load(Ordering::Acquire);
-        let row = if self.desk.is_being_erased(user) {
+        let row = if self.desk.is_going(user) {
             None
         } else {
             let store = self.store().ok_or("the store is being opened anew")?;
@@ -177,6 +191,43 @@ impl Shared {
         }
     }
 
+    /// Copies what the store has into a new backup, beside the writer, until nobody wants it.
+    pub(super) fn back_up(&self, is_unwanted: &AtomicBool) -> Result<Backup, BackupError> {
+        let failed = |why: &str| BackupError::Failed(why.to_owned());
+        let store = self.store().ok_or_else(|| failed("the store is being opened anew"))?;
+        let watch = |_, _| !is_unwanted.load(Ordering::Acquire) && !self.desk.is_stopping();
+        let make = || self.backups.make(&self.place, &store, self.clock.now(), &watch);
+        let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| Err(failed("reading the store fails")));
+        match &made {
+            Ok(Backup { file, users, decisions, .. }) => {
+                self.meters.backup_time_s.set(f64::from(self.clock.now().unix_s()));
+                tracing::info!(backup = %file.display(), users, decisions, "a backup was made");
+            }
+            Err(error) => tracing::error!(%error, "the backups are as they were"),
+        }
+        made
+    }
+
+    /// Makes a backup if the newest one is old enough, and nobody makes one just now.
+    pub(super) fn back_up_if_due(&self, now: Timestamp) {
+        if self.backup_interval.is_zero() {
+            return;
+        }
+        let newest = match self.backups.newest(now, self.clock) {
+            Ok(newest) => newest,
+            Err(error) => {
+                tracing::error!(%error, "backups cannot be had (memory.backup_path)");
+                return;
+            }
+        };
+        self.meters.backup_time_s.set(f64::from(newest.unix_s()));
+        let is_due = u128::from(now.ms_since(newest).unsigned_abs()) >= self.backup_interval.as_millis();
+        if let (true, Ok(_turn)) = (is_due, self.backing_up.try_acquire()) {
+            // It is told, and tried again in an hour.
+            let _made = self.back_up(&AtomicBool::new(false));
+        }
+    }
+
     /// Says how far behind the disk is, and that it hangs.
     pub(super) fn look_at_the_writer(&self) {
         let left = self.changes.len();
@@ -204,6 +255,22 @@ impl Shared {
         }
         // A read that is still under way closes it when it ends.
         Arc::into_inner(store).map_or(Ok(()), StoreFile::close).map_err(|error| error.to_string())
+    }
+}
+
+/// Whoever drops this does not want any more what somebody does for them on another thread.
+#[derive(Debug, Default)]
+pub(super) struct Unwanted(Arc<AtomicBool>);
+
+impl Unwanted {
+    pub(super) fn handle(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Unwanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

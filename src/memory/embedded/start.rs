@@ -2,7 +2,8 @@
 //! an empty store.
 
 use super::backend::{Durable, Fsync, Medium};
-use super::store::{MIGRATIONS, StoreFile, Unopened};
+use super::copy::WANTED;
+use super::store::{MIGRATIONS, StoreFile, Tombstones, Unopened};
 use crate::clock::Clock;
 use crate::history::UserHistory;
 use crate::keyed_hash::{HashKey, SecretError, Secrets, UserKey};
@@ -14,10 +15,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The store within its directory.
 const STORE_FILE: &str = "askance.redb";
-/// What a store is called until it is whole.
+/// What a new store is called until it is whole.
 const NEW_FILE: &str = "askance.redb.new";
 /// Held by the process whose turn it is, for as long as it lives.
 const LOCK_FILE: &str = "lock";
@@ -32,7 +34,14 @@ pub enum StartError {
     /// The directory or a file in it cannot be had.
     Io(PathBuf, io::Error),
     /// The store is not what was written.
-    Damaged(PathBuf, String),
+    Damaged {
+        /// It.
+        file: PathBuf,
+        /// What of it.
+        why: String,
+        /// The newest backup that is good.
+        backup: Option<PathBuf>,
+    },
     /// A newer program wrote it, in this format.
     Newer(PathBuf, u32),
     /// It was made with another secret, or no key for it can be had.
@@ -52,12 +61,16 @@ impl fmt::Display for StartError {
             ),
             Self::InUse(path) => write!(f, "memory.path: another process has the store {}", path.display()),
             Self::Io(path, _) => write!(f, "memory.path: {} cannot be had", path.display()),
-            Self::Damaged(path, why) => write!(
-                f,
-                "memory.path: the store {} is damaged ({why}), and is left as it is: put back the last good backup, or move it \
-                 away to begin with nobody known",
-                path.display()
-            ),
+            Self::Damaged { file, why, backup } => {
+                write!(f, "memory.path: the store {} is damaged ({why}), and is left as it is: ", file.display())?;
+                match backup {
+                    Some(backup) => {
+                        write!(f, "`askance restore --replace` puts back its last good backup, {}", backup.display())?;
+                    }
+                    None => f.write_str("there is no good backup in memory.backup_path")?,
+                }
+                f.write_str("; or move it away to begin with nobody known")
+            }
             Self::Newer(path, format) => write!(
                 f,
                 "memory.path: a newer askance wrote the store {} (format {format}): run that one, or put back a backup of before",
@@ -76,13 +89,36 @@ impl Error for StartError {
         match self {
             Self::Io(_, error) | Self::Thread(error) => Some(error),
             Self::Locked(_, error) => Some(error),
-            Self::Missing(_) | Self::InUse(_) | Self::Damaged(..) | Self::Newer(..) => None,
+            Self::Missing(_) | Self::InUse(_) | Self::Damaged { .. } | Self::Newer(..) => None,
         }
     }
 }
 
-/// Opens a medium: a file, or what a test puts in its place. The flag says whether it is to be a new one.
-pub(super) type OpenMedium = Box<dyn Fn(&Path, bool) -> io::Result<Box<dyn Medium>> + Send + Sync>;
+impl StartError {
+    /// Why this file is not opened.
+    pub(super) fn of(file: PathBuf, why: Unopened) -> Self {
+        match why {
+            Unopened::Io(error) => Self::Io(file, error),
+            Unopened::Damaged(why) => Self::Damaged { file, why, backup: None },
+            Unopened::Newer(format) => Self::Newer(file, format),
+            Unopened::Locked(error) => Self::Locked(file, error),
+        }
+    }
+}
+
+/// Opens a medium: a file, or what a test puts in its place.
+pub(super) type OpenMedium = Box<dyn Fn(&Path, Access) -> io::Result<Box<dyn Medium>> + Send + Sync>;
+
+/// What is to be done with a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It is made, or emptied.
+    Create,
+    /// It is there, and is read and written.
+    Change,
+    /// It is there, and stays as it is.
+    Read,
+}
 
 /// The directory of the store, which is this process's for as long as this lives.
 #[derive(Debug)]
@@ -184,50 +220,44 @@ impl Place {
     pub(super) fn open(&self) -> Result<(StoreFile, HashKey), StartError> {
         let path = self.file();
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let durable = self.durable(&path, false).map_err(Unopened::Io)?;
+            let durable = self.durable(&path, Access::Change).map_err(Unopened::Io)?;
             StoreFile::open(durable, &self.secrets, MIGRATIONS)
         }));
-        match opened {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(Unopened::Io(error))) => Err(StartError::Io(path, error)),
-            Ok(Err(Unopened::Damaged(why))) => Err(StartError::Damaged(path, why)),
-            Ok(Err(Unopened::Newer(format))) => Err(StartError::Newer(path, format)),
-            Ok(Err(Unopened::Locked(error))) => Err(StartError::Locked(path, error)),
-            Err(_) => Err(StartError::Damaged(path, "reading it fails".to_owned())),
-        }
+        let opened = opened.unwrap_or_else(|_| Err(Unopened::Damaged("reading it fails".to_owned())));
+        opened.map_err(|why| StartError::of(path, why))
     }
 
     /// A new store takes its name only when it is whole, so that whatever has the name was one once.
     fn create(&self, keys: &[u8]) -> Result<(), redb::Error> {
         let new = self.directory.file(NEW_FILE);
-        StoreFile::create(self.durable(&new, true)?, keys)?.close()?;
-        self.name(&new)
+        self.create_file(&new, keys)?.close()?;
+        File::open(&new)?.sync_all()?;
+        fs::rename(&new, self.file())?;
+        Ok(File::open(&self.directory.path)?.sync_all()?)
+    }
+
+    /// An empty store in a new file.
+    pub(super) fn create_file(&self, path: &Path, keys: &[u8]) -> Result<StoreFile, redb::Error> {
+        StoreFile::create(self.durable(path, Access::Create)?, keys)
     }
 
     /// Writes what is alive into a new file, which takes the place of the old one: pages of before are gone with that, those
     /// that hold what was erased, and those of which nobody knows whether they reached the disk.
     pub(super) fn rewrite(&self, store: &StoreFile) -> Result<(), redb::Error> {
-        let new = self.directory.file(NEW_FILE);
-        let copy = StoreFile::create(self.durable(&new, true)?, &store.keys()?)?;
-        store.copy_into(&copy)?;
-        copy.close()?;
-        let verified = StoreFile::open(self.durable(&new, false)?, &self.secrets, MIGRATIONS);
-        let (verified, _) = verified.map_err(|why| redb::Error::Io(io::Error::other(format!("{why:?}"))))?;
-        if verified.users()? != store.users()? {
-            return Err(redb::Error::Io(io::Error::other("the copy is not whole")));
-        }
-        verified.close()?;
-        self.name(&new)
+        self.copy(store, &self.file(), &Tombstones::new(), WANTED).map(drop)
     }
 
-    fn name(&self, new: &Path) -> Result<(), redb::Error> {
-        File::open(new)?.sync_all()?;
-        fs::rename(new, self.file())?;
-        Ok(File::open(&self.directory.path)?.sync_all()?)
+    /// A file that is only to be read.
+    pub(super) fn read_only(&self, path: &Path) -> io::Result<Arc<Durable>> {
+        self.durable(path, Access::Read)
     }
 
-    fn durable(&self, path: &Path, is_new: bool) -> io::Result<std::sync::Arc<Durable>> {
-        Ok(Durable::new((self.open)(path, is_new)?, self.sync, self.clock))
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    fn durable(&self, path: &Path, access: Access) -> io::Result<Arc<Durable>> {
+        Ok(Durable::new((self.open)(path, access)?, self.sync, self.clock))
     }
 
     pub(super) fn cipher(&self) -> RecordCipher {
@@ -244,13 +274,14 @@ impl Place {
 }
 
 /// A file as the system has it.
-pub(super) fn open_file(path: &Path, is_new: bool) -> io::Result<Box<dyn Medium>> {
+pub(super) fn open_file(path: &Path, access: Access) -> io::Result<Box<dyn Medium>> {
+    let is_new = access == Access::Create;
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(is_new).truncate(is_new).mode(0o600);
+    options.read(true).write(access != Access::Read).create(is_new).truncate(is_new).mode(0o600);
     Ok(Box::new(options.open(path)?))
 }
 
 /// Only for the service's user: histories are of people.
-fn make_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

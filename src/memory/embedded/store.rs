@@ -1,21 +1,25 @@
-//! The store: which tables it has, of which format, under whose key; opened, written, read and copied.
+//! The store: which tables it has, of which format, under whose key; opened, looked at, written and read.
 
 use super::backend::{Backend, Durable};
+use crate::clock::Timestamp;
 use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
 use crate::memory::decisions::DecisionId;
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+    AccessGuard, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
 };
-use redb::{TableError, WriteTransaction};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// What the store says of itself.
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 /// Rows of histories, by the keyed hash of their user.
 pub(super) const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("users");
 /// Decisions by their ids, hence by time: the hashed key of the user, whether they have a history, and the sealed record.
-const DECISIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("decisions");
+pub(super) const DECISIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("decisions");
+/// Who was erased, as [`tombstone`] has it, and when, in milliseconds since 1970.
+pub(super) const ERASED: TableDefinition<'_, u128, u64> = TableDefinition::new("erased");
 /// In `meta`: the format, a `u32`.
 const FORMAT: &str = "format";
 /// In `meta`: what the keys are made of, sealed under the secret that the store was made with.
@@ -23,15 +27,29 @@ const KEYS: &str = "keys";
 /// In `meta`: written to see whether the disk takes anything again.
 const PROBE: &str = "probe";
 /// What this program writes.
-pub(super) const FORMAT_NOW: u32 = 1;
+pub(super) const FORMAT_NOW: u32 = 2;
 /// For pages that redb keeps at hand: rows are read from memory, so that few pages are ever read twice.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// One step from a format to the next.
 pub(super) type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
-/// From each format to the next one, the first being format 1. There is none yet.
-pub(super) const MIGRATIONS: &[Migration] = &[];
+/// From each format to the next one, the first being format 1.
+pub(super) const MIGRATIONS: &[Migration] = &[
+    // Format 2 says who was erased.
+    |write| write.open_table(ERASED).map(drop).map_err(redb::Error::from),
+];
+
+/// Who was erased and when, as [`ERASED`] has it.
+pub(super) type Tombstones = BTreeMap<u128, u64>;
+
+/// Somebody whose row and decisions go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) user: UserKey,
+    /// When they were erased; `None` when they are known under another key from now on.
+    pub(super) erased_at: Option<Timestamp>,
+}
 
 /// An open store. Reads see the last commit, and never wait for a write.
 pub(super) struct StoreFile {
@@ -58,10 +76,29 @@ pub(super) enum Unopened {
     Locked(SecretError),
 }
 
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Damaged(why) => write!(f, "it is damaged ({why})"),
+            Self::Newer(format) => write!(f, "a newer askance wrote it (format {format})"),
+            Self::Locked(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<std::io::Error> for Unopened {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// What is written in one commit.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) erased: Vec<UserKey>,
+    pub(super) gone: Vec<Gone>,
+    /// Tombstones from before this are of no use any more.
+    pub(super) tombstones_from: Option<Timestamp>,
     /// The rows, in the order of their keys.
     pub(super) rows: Vec<(UserKey, Box<[u8]>)>,
     /// What was decided, in the order of ids.
@@ -76,7 +113,11 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.erased.is_empty() && self.rows.is_empty() && self.decisions.is_empty() && !self.is_probe
+        self.gone.is_empty()
+            && self.rows.is_empty()
+            && self.decisions.is_empty()
+            && self.tombstones_from.is_none()
+            && !self.is_probe
     }
 }
 
@@ -91,6 +132,7 @@ impl StoreFile {
             meta.insert(KEYS, keys)?;
             write.open_table(USERS)?;
             write.open_table(DECISIONS)?;
+            write.open_table(ERASED)?;
         }
         write.commit()?;
         Ok(Self { database, durable })
@@ -103,15 +145,7 @@ impl StoreFile {
         secrets: &Secrets,
         migrations: &[Migration],
     ) -> Result<(Self, HashKey), Unopened> {
-        // redb makes a new store of an empty file, and nobody of whom we know does.
-        if durable.len().map_err(Unopened::Io)? == 0 {
-            return Err(Unopened::Damaged("the file is empty".to_owned()));
-        }
-        durable.try_out();
-        let mut builder = builder();
-        builder.set_check_integrity_on_open(true);
-        let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
-        let store = Self { database, durable };
+        let store = Self::tried_out(durable)?;
         let (format, keys) = store.about()?;
         let steps = Self::steps(format, migrations)?;
         let Unlocked { key, keep } = secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
@@ -123,6 +157,28 @@ impl StoreFile {
             write.commit().map_err(redb::Error::from)?;
         }
         Ok((store, key))
+    }
+
+    /// The same, only to be read, of whatever format it is up to the newest; the medium stays as it is.
+    pub(super) fn look_at(durable: Arc<Durable>, secrets: &Secrets) -> Result<Self, Unopened> {
+        let store = Self::tried_out(durable)?;
+        let (format, keys) = store.about()?;
+        Self::steps(format, MIGRATIONS)?;
+        secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
+        Ok(store)
+    }
+
+    /// Whole, and not written to yet.
+    fn tried_out(durable: Arc<Durable>) -> Result<Self, Unopened> {
+        // redb makes a new store of an empty file, and nobody of whom we know does.
+        if durable.len().map_err(Unopened::Io)? == 0 {
+            return Err(Unopened::Damaged("the file is empty".to_owned()));
+        }
+        durable.try_out();
+        let mut builder = builder();
+        builder.set_check_integrity_on_open(true);
+        let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
+        Ok(Self { database, durable })
     }
 
     /// The format, and what the keys are made of.
@@ -165,15 +221,23 @@ impl StoreFile {
         let write = begin(&self.database)?;
         {
             let mut users = write.open_table(USERS)?;
-            for user in &batch.erased {
+            let mut erased = write.open_table(ERASED)?;
+            for Gone { user, erased_at } in &batch.gone {
                 users.remove(user.0)?;
+                if let Some(at) = erased_at {
+                    erased.insert(tombstone(*user), at.unix_ms().unsigned_abs())?;
+                }
+            }
+            if let Some(from) = batch.tombstones_from {
+                erased.retain(|_, at| at >= from.unix_ms().unsigned_abs())?;
             }
             for (user, row) in &batch.rows {
                 users.insert(user.0, &**row)?;
             }
             let mut decisions = write.open_table(DECISIONS)?;
-            if !batch.erased.is_empty() {
-                decisions.retain(|_, record| !user_of(record).is_some_and(|user| batch.erased.contains(&user)))?;
+            if !batch.gone.is_empty() {
+                let is_gone = |of: UserKey| batch.gone.iter().any(|gone| gone.user == of);
+                decisions.retain(|_, record| !user_of(record).is_some_and(is_gone))?;
             }
             for (id, record) in &batch.decisions {
                 decisions.insert(id.bits(), record.as_slice())?;
@@ -242,18 +306,14 @@ impl StoreFile {
         &self.durable
     }
 
-    /// Copies what is alive into an empty store. What was erased is in no page of it.
-    pub(super) fn copy_into(&self, empty: &Self) -> Result<(), redb::Error> {
-        let read = self.database.begin_read()?;
-        let write = begin(&empty.database)?;
-        for table in [USERS, DECISIONS] {
-            let (rows, mut copies) = (read.open_table(table)?, write.open_table(table)?);
-            for row in rows.iter()? {
-                let (key, row) = row?;
-                copies.insert(key.value(), row.value())?;
-            }
-        }
-        Ok(write.commit()?)
+    /// For whoever reads several tables as they were at one moment.
+    pub(super) fn begin_read(&self) -> Result<ReadTransaction, redb::Error> {
+        Ok(self.database.begin_read()?)
+    }
+
+    /// For whoever fills an empty store.
+    pub(super) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
+        begin(&self.database)
     }
 
     /// Leaves the file in order, so that the next start need not look for what a crash left.
@@ -272,8 +332,28 @@ pub(super) fn record(user: UserKey, has_history: bool, sealed: &[u8]) -> Vec<u8>
     [&user.0.to_le_bytes(), &[u8::from(has_history)][..], sealed].concat()
 }
 
-fn user_of(record: &[u8]) -> Option<UserKey> {
+pub(super) fn user_of(record: &[u8]) -> Option<UserKey> {
     record.first_chunk().map(|bytes| UserKey(u128::from_le_bytes(*bytes)))
+}
+
+/// Who was erased. A store of the first format does not say.
+pub(super) fn tombstones(read: &ReadTransaction) -> Result<Tombstones, redb::Error> {
+    let erased = match read.open_table(ERASED) {
+        Ok(erased) => erased,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Tombstones::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let pair = |entry: Result<(AccessGuard<'_, u128>, AccessGuard<'_, u64>), StorageError>| {
+        entry.map(|(who, at)| (who.value(), at.value()))
+    };
+    Ok(erased.iter()?.map(pair).collect::<Result<_, _>>()?)
+}
+
+/// What is left of a user who was erased: it is found by whoever names them, and is not what their row or their decisions were found by.
+pub(super) fn tombstone(user: UserKey) -> u128 {
+    let [tombstone @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+        blake3::derive_key("askance 2026-11-22 tombstones", &user.0.to_le_bytes());
+    u128::from_le_bytes(tombstone)
 }
 
 fn builder() -> redb::Builder {

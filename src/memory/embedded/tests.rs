@@ -1,5 +1,6 @@
 //! What survives, and what is said when something does not.
 
+mod backups;
 mod damage;
 mod decisions;
 mod disk;

@@ -3,8 +3,9 @@
 //! A commit that fails is never taken for one that may have gone well: what it held is written again, into a store that was
 //! opened anew, and, where a sync had failed, copied into a new file.
 
-use super::store::Batch;
+use super::store::{Batch, Gone};
 use super::{Shared, lock};
+use crate::clock::Timestamp;
 use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
 use crate::memory::decisions::DecisionId;
@@ -32,7 +33,7 @@ pub(super) struct Desk {
 struct Queue {
     /// One for each request that waits, of which the server bounds the number.
     waiting: Vec<Waiter>,
-    erased: Vec<UserKey>,
+    gone: Vec<Gone>,
     is_stopping: bool,
     is_closed: bool,
 }
@@ -50,8 +51,10 @@ struct Waiter {
 pub(super) enum Wanted {
     /// That what is known of this user is on the disk, and this decision.
     Kept(UserKey, Option<DecisionId>),
-    /// That what was known of this user is not.
-    Erased(UserKey),
+    /// That what was known of this user is not, and that it was erased at this time.
+    Erased(UserKey, Timestamp),
+    /// That what was known of this user is not: it is known under another key.
+    Moved(UserKey),
 }
 
 /// What is told: when what was asked for is done.
@@ -65,13 +68,12 @@ impl Desk {
         if queue.is_closed {
             return None;
         }
-        let (user, decision) = match wanted {
-            Wanted::Kept(user, decision) => (user, decision),
-            Wanted::Erased(user) => {
-                queue.erased.push(user);
-                (user, None)
-            }
+        let (user, decision, gone) = match wanted {
+            Wanted::Kept(user, decision) => (user, decision, None),
+            Wanted::Erased(user, at) => (user, None, Some(Gone { user, erased_at: Some(at) })),
+            Wanted::Moved(user) => (user, None, Some(Gone { user, erased_at: None })),
         };
+        queue.gone.extend(gone);
         queue.waiting.push(Waiter { user, decision, told });
         drop(queue);
         self.called.notify_one();
@@ -79,8 +81,13 @@ impl Desk {
     }
 
     /// Whether this user's row on the disk, if there is one, counts no more.
-    pub(super) fn is_being_erased(&self, user: UserKey) -> bool {
-        self.queue().erased.contains(&user)
+    pub(super) fn is_going(&self, user: UserKey) -> bool {
+        self.queue().gone.iter().any(|gone| gone.user == user)
+    }
+
+    /// Whether nothing but what is left is to be done.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.queue().is_stopping
     }
 
     /// The thread is to write what is left, and to end.
@@ -90,17 +97,17 @@ impl Desk {
     }
 
     /// Waits for the end of a window, or for somebody who cannot wait. What is to be erased stays noted until it is.
-    fn next(&self, window: Duration) -> (Vec<Waiter>, Vec<UserKey>, bool) {
+    fn next(&self, window: Duration) -> (Vec<Waiter>, Vec<Gone>, bool) {
         let queue = self.queue();
         let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_stopping;
         let waited = self.called.wait_timeout_while(queue, window, is_idle);
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut queue.waiting), queue.erased.clone(), queue.is_stopping)
+        (std::mem::take(&mut queue.waiting), queue.gone.clone(), queue.is_stopping)
     }
 
-    /// The first so many are erased; who was added since may be one of them again.
-    fn erased(&self, count: usize) {
-        self.queue().erased.drain(..count);
+    /// The first so many are gone; who was added since may be one of them again.
+    fn gone(&self, count: usize) {
+        self.queue().gone.drain(..count);
     }
 
     fn close(&self) {
@@ -132,8 +139,8 @@ impl<'a> Writer<'a> {
     pub(super) fn run(mut self) {
         let mut is_all = true;
         loop {
-            let (waiting, erased, is_stopping) = self.shared.desk.next(self.pause(is_all));
-            is_all = self.round(waiting, erased);
+            let (waiting, gone, is_stopping) = self.shared.desk.next(self.pause(is_all));
+            is_all = self.round(waiting, gone);
             let is_done = is_all || self.failures > 0;
             if is_stopping && is_done {
                 break;
@@ -153,7 +160,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a batch, and tells those who wait. Gives whether nothing was left.
-    fn round(&mut self, waiting: Vec<Waiter>, erased: Vec<UserKey>) -> bool {
+    fn round(&mut self, waiting: Vec<Waiter>, gone: Vec<Gone>) -> bool {
         let Shared { changes, users, desk, meters, written_to, .. } = self.shared;
         self.shared.learn_later();
         let began = self.shared.clock.start();
@@ -163,15 +170,15 @@ impl<'a> Writer<'a> {
         ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
         ids.sort_unstable();
         ids.dedup();
-        let mut batch = Batch { rows: users.rows_of(&taken), erased, ..self.shared.batch(&ids) };
+        let mut batch = Batch { rows: users.rows_of(&taken), gone, ..self.shared.batch(&ids) };
         batch.is_probe = self.failures > 0;
         self.shared.place.round(&mut batch.rows);
         batch.rows.sort_unstable_by_key(|(user, _)| user.0);
         let written = self.write(&batch);
         if written.is_ok() {
             changes.written();
-            desk.erased(batch.erased.len());
-            self.has_erased |= !batch.erased.is_empty();
+            desk.gone(batch.gone.len());
+            self.has_erased |= !batch.gone.is_empty();
             meters.rows_written.increment(batch.rows.len().try_into().unwrap_or(u64::MAX));
             if is_all {
                 *lock(written_to) = began;

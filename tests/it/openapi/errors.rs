@@ -67,6 +67,8 @@ struct Lab {
     keyed: Askance,
     /// Does not wait long.
     hasty: Askance,
+    /// Has no place for backups.
+    full: Askance,
     /// Takes no large bodies.
     frugal: Askance,
     /// Holds one request, which is all that it may.
@@ -100,6 +102,9 @@ impl Lab {
         Self {
             local: Askance::start(&Settings::new()),
             keyed: Askance::start(&clients),
+            full: Askance::start(
+                &Settings::new().set("memory.backend", "embedded").set("memory.backup_path", "/dev/null/x"),
+            ),
             hasty: Askance::start(&Settings::new().set("server.request_timeout_ms", 1_000)),
             frugal: Askance::start(&Settings::new().set("server.body_bytes_max", 1_024)),
             narrow,
@@ -153,6 +158,8 @@ impl Lab {
             "auth.not_local" => local.send(good.header("origin", "https://example.org")),
             "flow.no_end_user" => local.send(json(&with(body(), json!({"flow": "client_credentials"})))),
             "event.time_out_of_range" => local.send(json(&with(body(), json!({"time": time_from_now(-310)})))),
+            "memory.no_backups" => local.send(good),
+            "memory.backup_failed" => client(&self.full, operation).send(good),
             "server.overloaded" => self.overload(operation, &good),
             "server.draining" => self.stopping.get(&operation.id)?.clone(),
             _ => return self.provoke_about_a_decision(operation, code, &json),

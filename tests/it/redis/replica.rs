@@ -65,6 +65,7 @@ pub(crate) fn setup(url: &str) -> Setup {
             unwritten: metrics::Gauge::noop(),
             flush_lag_s: metrics::Gauge::noop(),
             degraded: metrics::Gauge::noop(),
+            backup_time_s: metrics::Gauge::noop(),
         },
     }
 }

@@ -135,7 +135,7 @@ fn a_store_that_lost_a_sector_opens_to_what_was_committed_or_is_refused() {
 
 #[test]
 fn an_older_format_is_migrated_and_a_newer_one_refused() {
-    // What format 2 would be: every row grows by a byte.
+    // What the next format would be: every row grows by a byte.
     let grow: Migration = |write| {
         let mut users = write.open_table(store::USERS)?;
         let rows: Vec<(u128, Vec<u8>)> = redb::ReadableTable::iter(&users)?
@@ -150,12 +150,42 @@ fn an_older_format_is_migrated_and_a_newer_one_refused() {
     };
     let (whole, [_, before]) = made(true);
     let bytes = Bytes::of(&whole);
-    let migrated = open(&bytes, &[grow]).expect("it is of format 1");
+    let migrations = [MIGRATIONS, &[grow]].concat();
+    let migrated = open(&bytes, &migrations).expect("it is of the format of now");
     let after = rows(&migrated).expect("it can be read");
     assert!(after.iter().all(|(key, row)| row.split_last() == Some((&1, &before[key]))), "all of them, once");
     migrated.close().expect("memory takes everything");
-    let again = open(&bytes, &[grow]).expect("it is of format 2");
+    let again = open(&bytes, &migrations).expect("it is of the next format");
     assert_eq!(rows(&again).expect("it can be read"), after, "it is not migrated again");
     again.close().expect("memory takes everything");
     assert!(matches!(open(&bytes, MIGRATIONS), Err(Unopened::Newer(format)) if format == FORMAT_NOW + 1));
+}
+
+/// As the first version left it, without a word on who was erased.
+#[test]
+fn a_store_of_the_first_format_is_read_as_it_is_and_migrated_when_it_is_opened() {
+    let (whole, [_, rows_of_it]) = made(true);
+    let bytes = Bytes::of(&whole);
+    let store = open(&bytes, MIGRATIONS).expect("it is of the format of now");
+    let write = store.begin_write().expect("memory takes everything");
+    write.delete_table(store::ERASED).expect("it is there");
+    let mut meta = write.open_table(store::META).expect("it is there");
+    meta.insert("format", 1_u32.to_le_bytes().as_slice()).expect("memory takes everything");
+    drop(meta);
+    write.commit().expect("memory takes everything");
+    store.close().expect("memory takes everything");
+    let old = bytes.copy();
+    let looked_at = StoreFile::look_at(bytes.durable(), &secrets()).expect("it can be read");
+    let erased = store::tombstones(&looked_at.begin_read().expect("it can be read"));
+    assert!(erased.expect("it can be read").is_empty());
+    assert_eq!(rows(&looked_at).expect("it can be read"), rows_of_it);
+    drop(looked_at);
+    assert!(bytes.copy() == old, "looking changes nothing");
+    let store = open(&bytes, MIGRATIONS).expect("it is migrated");
+    let gone = store::Gone { user: UserKey(7 << 96), erased_at: Some(Timestamp::from_unix_s(NOW_S)) };
+    let batch = Batch { gone: vec![gone], decisions_max: 10, ..Batch::default() };
+    store.write(&batch).expect("memory takes everything");
+    let erased = store::tombstones(&store.begin_read().expect("it can be read")).expect("it can be read");
+    assert_eq!(erased.into_values().collect::<Vec<_>>(), [u64::from(NOW_S) * 1000]);
+    assert_eq!(rows(&store).expect("it can be read").len(), rows_of_it.len() - 1);
 }

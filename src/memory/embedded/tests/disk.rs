@@ -72,8 +72,8 @@ impl Disk {
 
     pub(super) fn opener(self: &Arc<Self>) -> OpenMedium {
         let disk = Arc::clone(self);
-        Box::new(move |path, is_new| {
-            let medium: Box<dyn Medium> = Box::new(Faulty { file: open_file(path, is_new)?, disk: Arc::clone(&disk) });
+        Box::new(move |path, access| {
+            let medium: Box<dyn Medium> = Box::new(Faulty { file: open_file(path, access)?, disk: Arc::clone(&disk) });
             Ok(medium)
         })
     }
