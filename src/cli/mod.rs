@@ -7,6 +7,7 @@ mod chunks;
 mod client;
 mod client_key;
 mod demo;
+mod doctor;
 mod geo;
 mod import;
 mod replay;
@@ -49,6 +50,10 @@ enum Command {
         /// How logs call the client
         name: String,
     },
+    /// Look at the deployment, and say what is well, what is not, and what mends it
+    ///
+    /// Nothing is changed. The exit code is 0 only if there is no error; warnings are none.
+    Doctor(doctor::DoctorArguments),
     /// Say what the databases and lists know of addresses
     Geo {
         /// The addresses
@@ -92,6 +97,7 @@ pub fn run() -> u8 {
         Command::Serve => serve::run(&source),
         Command::CheckConfig { json } => check_config::run(&source, json),
         Command::ClientKey { name } => client_key::run(&name),
+        Command::Doctor(arguments) => doctor::run(&source, &arguments),
         Command::Geo { ip, json } => geo::run(&source, &ip, json),
         Command::Backup(arguments) => backup::run(&source, &arguments),
         Command::Restore(arguments) => restore::run(&source, &arguments),

@@ -7,6 +7,7 @@
 mod backend;
 pub mod backups;
 mod copy;
+pub mod inspect;
 mod load;
 pub mod restore;
 mod shared;

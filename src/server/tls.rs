@@ -162,6 +162,12 @@ impl Certificates {
         }
     }
 
+    /// Until when the certificate is valid, if it tells.
+    #[must_use]
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.serving.load().expires
+    }
+
     pub(super) fn status(&self) -> Status {
         let file = self.settings.cert.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Status { file, expires: self.serving.load().expires, refused: self.files().refused.clone() }

@@ -1,6 +1,7 @@
 //! The commands that end by themselves.
 
 mod backup;
+mod doctor;
 mod import;
 mod replay;
 mod users;

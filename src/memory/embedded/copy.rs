@@ -1,13 +1,15 @@
 //! Copying a store into a new file: what is alive, as it was at one moment, without those who were erased since.
 
+use super::backend::Durable;
 use super::start::Place;
 use super::store::{DECISIONS, ERASED, META, StoreFile, Tombstones, USERS, Unopened, tombstone, tombstones, user_of};
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{Secrets, UserKey};
 use redb::{Error, ReadableTable, ReadableTableMetadata};
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How much is in a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +63,16 @@ impl Place {
         if counts == copied { Ok(copied) } else { Err(Error::Io(io::Error::other("the copy is not whole"))) }
     }
 
-    /// A store that is only to be read, in any file: every page is checked. A damaged one may make redb panic.
+    /// A store that is only to be read, in any file.
     pub(super) fn look_at(&self, path: &Path) -> Result<StoreFile, Unopened> {
-        let looked = catch_unwind(AssertUnwindSafe(|| StoreFile::look_at(self.read_only(path)?, self.secrets())));
-        looked.unwrap_or_else(|_| Err(Unopened::Damaged("reading it fails".to_owned())))
+        look_at(self.read_only(path)?, self.secrets())
     }
+}
+
+/// A store that is only to be read: every page is checked. A damaged one may make redb panic.
+pub(super) fn look_at(medium: Arc<Durable>, secrets: &Secrets) -> Result<StoreFile, Unopened> {
+    let looked = catch_unwind(AssertUnwindSafe(|| StoreFile::look_at(medium, secrets)));
+    looked.unwrap_or_else(|_| Err(Unopened::Damaged("reading it fails".to_owned())))
 }
 
 /// What a file is called until it is whole.

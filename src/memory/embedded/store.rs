@@ -266,6 +266,12 @@ impl StoreFile {
         Ok(meta.get(KEYS)?.map(|keys| keys.value().to_vec()).unwrap_or_default())
     }
 
+    /// Of which format it is.
+    pub(super) fn format(&self) -> Result<u32, redb::Error> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        Ok(meta.get(FORMAT)?.and_then(|bytes| bytes.value().try_into().ok()).map_or(0, u32::from_le_bytes))
+    }
+
     /// How many users there are.
     pub(super) fn users(&self) -> Result<u64, redb::Error> {
         Ok(self.database.begin_read()?.open_table(USERS)?.len()?)
