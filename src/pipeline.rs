@@ -39,7 +39,7 @@ pub struct Pipeline<M> {
     ids: IdSource,
     agents: Agents,
     phones: Phones,
-    velocity: Velocity,
+    velocity: Arc<Velocity>,
     meters: Arc<Meters>,
     clock: Clock,
     loaded: ArcSwap<Loaded>,
@@ -122,7 +122,8 @@ impl<M: Memory> Pipeline<M> {
     /// A pipeline over `memory`, whose keys are hashes under `key`.
     pub fn new(memory: M, key: HashKey, ids: IdSource, loaded: Loaded, meters: Arc<Meters>, clock: Clock) -> Self {
         let (agents, phones) = (Agents::new(), Phones::new());
-        let velocity = Velocity::new(loaded.signals.untrusted_ip.velocity.sources_max.as_usize());
+        let velocity = Arc::new(Velocity::new(loaded.signals.untrusted_ip.velocity));
+        memory.keep_velocity(&velocity);
         Self { memory, key, ids, agents, phones, velocity, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
     }
 
@@ -237,6 +238,7 @@ impl<M: Memory> Pipeline<M> {
 
     /// Replaces what configuration and files say; logins under way keep what they began with.
     pub fn replace(&self, loaded: Loaded) {
+        self.velocity.set(loaded.signals.untrusted_ip.velocity);
         self.loaded.store(Arc::new(loaded));
     }
 

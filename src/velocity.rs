@@ -4,13 +4,21 @@
 //! its prefix (/24 or /48) and its autonomous system. A source is found when it is over an absolute floor and far over its own past
 //! (`velocity/judge.rs`). It decides nothing: what a finding means for a login is for UntrustedIP to say.
 //!
+//! What is counted outlives the process (`velocity/kept.rs`), and replicas tell each other of it (`velocity/told.rs`).
+//!
 //! Nothing is kept of a user but that a user's hash fell into one of 64 cells, or 32 bits of it for the last eight who failed.
 
 mod judge;
+mod kept;
 mod ring;
+mod row;
 mod source;
 mod table;
+mod told;
 mod users;
+
+pub use row::BadRow;
+pub use told::{PARTS, Part, Told};
 
 use crate::bounded::{Bounded, BoundedFloat};
 use crate::clock::Timestamp;
@@ -18,7 +26,8 @@ use crate::keyed_hash::{SourceKey, Sources, UserKey};
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::sync::atomic::{AtomicU32, Ordering};
-use table::Table;
+use std::sync::{Mutex, PoisonError};
+use table::{Event, Table};
 use users::Stamp;
 
 /// The tunables of velocity.
@@ -86,6 +95,21 @@ pub enum Scope {
     System,
 }
 
+impl Scope {
+    /// As it is kept.
+    fn number(self) -> u8 {
+        match self {
+            Self::Address => 0,
+            Self::Prefix => 1,
+            Self::System => 2,
+        }
+    }
+
+    fn numbered(number: u8) -> Option<Self> {
+        [Self::Address, Self::Prefix, Self::System].into_iter().find(|scope| scope.number() == number)
+    }
+}
+
 /// The closest source of a login that fails far more often than it uses to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finding {
@@ -130,13 +154,25 @@ pub struct Velocity {
     table: Table,
     /// No source can be found from this second on, unless another failure comes.
     suspect_until_s: AtomicU32,
+    /// By which it is told whether a source that comes from elsewhere is over its floor.
+    settings: Mutex<Settings>,
 }
 
 impl Velocity {
     /// Nothing counted yet; at most `sources_max` sources will be.
     #[must_use]
-    pub fn new(sources_max: usize) -> Self {
-        Self { table: Table::new(sources_max), suspect_until_s: AtomicU32::new(0) }
+    pub fn new(settings: Settings) -> Self {
+        let table = Table::new(settings.sources_max.as_usize());
+        Self { table, suspect_until_s: AtomicU32::new(0), settings: Mutex::new(settings) }
+    }
+
+    /// Takes other settings for what comes from elsewhere. The number of sources stays.
+    pub fn set(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> Settings {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a login that failed at `at`.
@@ -148,9 +184,7 @@ impl Velocity {
             source.failed(user, stamp, at_s);
             until_s = until_s.max(judge::suspect_until_s(source, scope, at_s, settings).unwrap_or(0));
         });
-        if until_s > 0 {
-            self.suspect_until_s.fetch_max(until_s, Ordering::Release);
-        }
+        self.suspect_until(until_s);
     }
 
     /// Counts a login that was completed at `at`.
@@ -178,22 +212,21 @@ impl Velocity {
         near.or_else(|| sources.system.and_then(|key| find(self.table.shard(key).find(key), Scope::System)))
     }
 
-    /// Adds what was counted of other logins by another instance under the same key. Both must be of one time: a source that is
-    /// more than a day older adds to the past only.
-    pub fn absorb(&self, other: &Self) {
-        self.table.absorb(&other.table);
-        self.suspect_until_s.fetch_max(other.suspect_until_s.load(Ordering::Acquire), Ordering::Release);
-    }
-
     /// Sources that are held.
     #[must_use]
     pub fn held(&self) -> usize {
         self.table.held()
     }
 
+    fn suspect_until(&self, second: u32) {
+        if second > 0 {
+            self.suspect_until_s.fetch_max(second, Ordering::Release);
+        }
+    }
+
     fn count(&self, sources: &Sources, at_s: u32, outlives_s: u32, mut count: impl FnMut(&mut Source, Scope)) {
         let mut one = |shard: &mut table::Shard, key: SourceKey, scope| {
-            self.table.count(shard, key, at_s, outlives_s, |source| count(source, scope));
+            self.table.count(shard, Event { key, scope, at_s, outlives_s }, |source| count(source, scope));
         };
         {
             let mut shard = self.table.shard(sources.prefix);

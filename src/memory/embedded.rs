@@ -30,12 +30,13 @@ use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
+use crate::velocity::Velocity;
 use backups::Backups;
-use load::{load, load_decisions};
+use load::{load, load_decisions, load_velocity};
 use shared::{LATER_MAX, Shared, TOMBSTONE_DAYS, Unwanted, lock};
 use start::Place;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use store::Unopened;
@@ -107,6 +108,7 @@ impl Embedded {
             decisions,
             changes,
             cipher,
+            velocity: OnceLock::new(),
             decisions_max,
             aged_before: Mutex::default(),
             tombstones_from: Mutex::default(),
@@ -322,6 +324,7 @@ impl Memory for Embedded {
         let tombstones_ms = TOMBSTONE_DAYS * DAY_MS;
         *lock(&self.shared.tombstones_from) = Timestamp::from_unix_ms(now.unix_ms() - tombstones_ms);
         self.shared.age_elsewhere(&cutoffs);
+        self.shared.velocity.get().into_iter().for_each(|velocity| velocity.sweep(now));
         self.shared.back_up_if_due(now);
     }
 
@@ -337,6 +340,15 @@ impl Memory for Embedded {
             made
         });
         made.await.map_err(|error| failed(&error))?
+    }
+
+    /// What cannot be read begins anew: it costs no user anything.
+    fn keep_velocity(&self, velocity: &Arc<Velocity>) {
+        let loaded = self.shared.store().map(|store| load_velocity(&store, velocity, self.shared.clock.now()));
+        if let Some(Err(error)) = loaded {
+            tracing::error!(%error, "velocity cannot be read, and begins anew");
+        }
+        self.shared.velocity.get_or_init(|| Arc::clone(velocity));
     }
 
     fn is_degraded(&self) -> bool {

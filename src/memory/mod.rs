@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::privacy::RetentionDays;
+use crate::velocity::Velocity;
 use decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use embedded::Fsync;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// The tunables of memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -247,6 +249,10 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     fn back_up(&self) -> impl Future<Output = Result<Backup, BackupError>> + Send {
         std::future::ready(Err(BackupError::NotHere))
     }
+
+    /// Keeps what is counted of sources with the rest, and tells other replicas of it, if the store does such things: what is known is
+    /// added before this ends. Called once, before anything is counted.
+    fn keep_velocity(&self, _velocity: &Arc<Velocity>) {}
 
     /// Whether what a login teaches is in memory only, since nothing becomes durable just now. Asked for each login.
     fn is_degraded(&self) -> bool;

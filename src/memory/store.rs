@@ -11,6 +11,8 @@ use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::privacy::RetentionDays;
+use crate::velocity::Velocity;
+use std::sync::Arc;
 
 /// One of the backends.
 #[derive(Debug)]
@@ -157,6 +159,14 @@ impl Memory for Store {
         match self {
             Self::Embedded(memory) => memory.back_up().await,
             Self::Volatile(_) | Self::Redis(_) => Err(BackupError::NotHere),
+        }
+    }
+
+    fn keep_velocity(&self, velocity: &Arc<Velocity>) {
+        match self {
+            Self::Volatile(memory) => memory.keep_velocity(velocity),
+            Self::Embedded(memory) => memory.keep_velocity(velocity),
+            Self::Redis(memory) => memory.keep_velocity(velocity),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Failures and successes within a window that slides: a ring of buckets, which turns when it is written to. No sweep is
 //! needed: what is too old is skipped when read, and overwritten when its place comes round again.
 
+use super::row::{self, Reader};
 use std::ops::{Add, Sub};
 
 /// Logins that ended, by how.
@@ -117,6 +118,30 @@ impl<const BUCKETS: usize, const WINDOW_S: u32> Ring<BUCKETS, WINDOW_S> {
         for (own, others) in self.0.iter_mut().zip(&other.0) {
             own.add(others.counts());
         }
+    }
+
+    /// Writes which buckets hold something, and what.
+    pub(super) fn write(&self, row: &mut Vec<u8>) {
+        let used = self.0.iter().rev().fold(0_u16, |used, bucket| used << 1 | u16::from(*bucket != Bucket::default()));
+        row.extend_from_slice(&used.to_le_bytes());
+        for bucket in self.0.iter().filter(|bucket| **bucket != Bucket::default()) {
+            row::write_small(row, bucket.failures);
+            row::write_small(row, bucket.successes);
+        }
+    }
+
+    /// What was written so; `None` of anything else.
+    pub(super) fn read(row: &mut Reader<'_>) -> Option<Self> {
+        let (mut ring, used) = (Self::EMPTY, row.u16()?);
+        if used >> BUCKETS != 0 {
+            return None;
+        }
+        for (place, bucket) in ring.0.iter_mut().enumerate() {
+            if used >> place & 1 == 1 {
+                *bucket = Bucket { failures: row.small()?, successes: row.small()? };
+            }
+        }
+        Some(ring)
     }
 
     fn bucket(&mut self, number: u32) -> &mut Bucket {

@@ -1,8 +1,9 @@
 //! What is counted of one source: an address, a prefix or an autonomous system.
 
-use super::Window;
 use super::ring::{Counts, Ring};
+use super::row::Reader;
 use super::users::{Cells, DAY_S, RecentUsers, Stamp, Users};
+use super::{Scope, Window};
 
 /// The clock may go back by this much and nothing is lost; a source from further in the future is begun anew, since its rings
 /// would stand still until then.
@@ -14,6 +15,7 @@ pub(super) struct Source {
     /// The last second that was counted; no bucket and no stamp is later.
     touched_s: u32,
     weight: Weight,
+    scope: Scope,
     past: Past,
     minutes: Ring<10, 300>,
     hour: Ring<12, 3_600>,
@@ -75,10 +77,11 @@ impl Source {
     /// No source stays for longer than this after the present, unless the clock was set back.
     pub(super) const OUTLIVES_S_MAX: u32 = Weight(u16::MAX).outlives_s() + BACK_S_MAX;
 
-    pub(super) fn new(at_s: u32) -> Self {
+    pub(super) fn new(at_s: u32, scope: Scope) -> Self {
         Self {
             touched_s: at_s,
             weight: Weight(0),
+            scope,
             past: Past { failures: 0.0, successes: 0.0 },
             minutes: Ring::EMPTY,
             hour: Ring::EMPTY,
@@ -117,6 +120,30 @@ impl Source {
 
     pub(super) fn outlives_s(&self) -> u32 {
         self.weight.outlives_s()
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Failures of the day that ends at `now_s`.
+    pub(super) fn failures_of_day(&self, now_s: u32) -> u32 {
+        self.asked_at(now_s).map_or(0, |now_s| self.counts(Window::Day, now_s).failures)
+    }
+
+    /// Whether it is worth keeping: something of the day before `now_s`, or a past that says what is usual there. Not what is of the
+    /// future, from before the clock was set back.
+    pub(super) fn tells_something(&self, now_s: u32) -> bool {
+        if self.touched_s > now_s.saturating_add(BACK_S_MAX) {
+            return false;
+        }
+        let days_s = now_s.saturating_sub(self.touched_s);
+        let mut faded = self.past;
+        if days_s >= DAY_S {
+            faded.add(self.counts(Window::Day, self.touched_s));
+            faded.fade(i32::try_from(days_s / STEP_S).unwrap_or(i32::MAX));
+        }
+        days_s < DAY_S || faded.failures + faded.successes >= PAST_MIN
     }
 
     /// The second as of which it may be asked, or none, when it has nothing to tell of the day before `now_s`.
@@ -165,6 +192,39 @@ impl Source {
         self.failing.absorb(&other.failing, touched_s);
     }
 
+    /// Writes it: a flag that says whether there is a past, the scope, when it was touched, and the rest.
+    pub(super) fn write(&self, row: &mut Vec<u8>) {
+        let has_past = self.past.failures > 0.0 || self.past.successes > 0.0;
+        row.push(u8::from(has_past) << 7 | self.scope.number());
+        row.extend_from_slice(&self.touched_s.to_le_bytes());
+        row.extend_from_slice(&self.weight.0.to_le_bytes());
+        if has_past {
+            row.extend_from_slice(&self.past.failures.to_le_bytes());
+            row.extend_from_slice(&self.past.successes.to_le_bytes());
+        }
+        self.minutes.write(row);
+        self.hour.write(row);
+        self.day.write(row);
+        self.succeeding.write(row);
+        self.failing.write(row);
+    }
+
+    /// What was written so; `None` of anything else.
+    pub(super) fn read(row: &mut Reader<'_>) -> Option<Self> {
+        let head = row.u8()?;
+        let (touched_s, weight) = (row.u32()?, Weight(row.u16()?));
+        let mut source = Self { weight, ..Self::new(touched_s, Scope::numbered(head & 0x7F)?) };
+        if head & 0x80 != 0 {
+            source.past = Past { failures: row.count()?, successes: row.count()? };
+        }
+        source.minutes = Ring::read(row)?;
+        source.hour = Ring::read(row)?;
+        source.day = Ring::read(row)?;
+        source.succeeding = Cells::read(row)?;
+        source.failing = RecentUsers::read(row)?;
+        Some(source)
+    }
+
     fn add(&mut self, at_s: u32, counts: Counts) {
         if at_s == self.touched_s {
             // Nearly always.
@@ -180,7 +240,7 @@ impl Source {
 
     fn advance(&mut self, at_s: u32) {
         if self.touched_s > at_s.saturating_add(BACK_S_MAX) {
-            *self = Self::new(at_s);
+            *self = Self::new(at_s, self.scope);
         }
         let touched_s = self.touched_s;
         if at_s <= touched_s {
@@ -206,6 +266,9 @@ impl Source {
     }
 }
 
+/// Logins of longer ago than a day below which there is no telling what is usual: fewer than a fifth of what is taken for granted
+/// (`velocity/judge.rs`).
+const PAST_MIN: f32 = 4.0;
 /// One step of the ring of a day.
 const STEP_S: u32 = DAY_S / 12;
 
@@ -232,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_begins_anew_and_a_little_is_forgiven() {
-        let mut source = Source::new(START_S);
+        let mut source = Source::new(START_S, Scope::Address);
         (0..20).for_each(|user| fail(&mut source, Some(user << 58), false, START_S));
         fail(&mut source, Some(0), false, START_S - 599);
         let failures = |source: &Source, now_s| {
@@ -246,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_a_source_did_before_fades_and_is_not_counted_twice() {
-        let mut source = Source::new(START_S);
+        let mut source = Source::new(START_S, Scope::Address);
         (0..1_000).for_each(|_| fail(&mut source, None, false, START_S));
         let before = |source: &Source, window, now_s| source.before(window, now_s).failures;
         for (window, after_s, expected) in
@@ -288,7 +351,7 @@ mod tests {
         /// Counted at two places and put together, in either order, it is as counted at one.
         #[test]
         fn two_halves_make_a_whole(events in events(), idle_s in 0..90_000_u32) {
-            let mut whole = Source::new(START_S);
+            let mut whole = Source::new(START_S, Scope::Address);
             let (mut here, mut there) = (whole.clone(), whole.clone());
             let mut at_s = START_S;
             for event in &events {
@@ -307,10 +370,34 @@ mod tests {
             prop_assert_eq!(told(&there), told(&whole));
         }
 
+        /// As it was written, whatever was counted; and a row that ends too soon is none.
+        #[test]
+        fn a_row_gives_back_the_source(events in events()) {
+            let (mut source, mut at_s) = (Source::new(START_S, Scope::System), START_S);
+            for event in &events {
+                at_s += event.forward_s;
+                count(&mut source, event, at_s);
+            }
+            let mut row = Vec::new();
+            source.write(&mut row);
+            let mut reader = Reader::new(&row);
+            let read = Source::read(&mut reader);
+            prop_assert!(reader.is_at_end());
+            // Who was seen last may have changed places.
+            let told = |source: &Source| WINDOWS.map(|window| (
+                source.counts(window, at_s), source.failing(window, at_s), source.succeeding(window, at_s),
+            ));
+            let read = read.map(|read| (told(&read), read.past, read.weight, read.scope, read.touched_s));
+            prop_assert_eq!(read, Some((told(&source), source.past, source.weight, source.scope, source.touched_s)));
+            for bytes in 0..row.len() {
+                prop_assert_eq!(Source::read(&mut Reader::new(&row[..bytes])), None);
+            }
+        }
+
         /// Days pass, stamps come round: no user is ever counted who was not there within the window.
         #[test]
         fn nobody_of_days_past_comes_back(gaps in prop::collection::vec(0..86_399_u32, 1..40)) {
-            let mut source = Source::new(START_S);
+            let mut source = Source::new(START_S, Scope::Address);
             fail(&mut source, Some(1 << 58), true, START_S);
             succeed(&mut source, 1 << 58, true, START_S);
             let mut at_s = START_S;

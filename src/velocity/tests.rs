@@ -21,8 +21,15 @@ impl Lab {
     }
 
     fn with(settings: Settings) -> Self {
-        let velocity = Velocity::new(settings.sources_max.as_usize());
+        let velocity = Velocity::new(settings);
         Self { velocity, key: HashKey::fixed([5; 16]), settings, now_s: START_S }
+    }
+
+    /// As one of several replicas.
+    fn telling() -> Self {
+        let lab = Self::new();
+        lab.velocity.begin_to_tell();
+        lab
     }
 
     fn now(&self) -> Timestamp {
@@ -277,14 +284,162 @@ fn no_source_is_looked_at_while_none_is_suspect() {
 
 /// Two replicas see half of an attack each, and neither finds it.
 #[test]
-fn what_two_instances_counted_can_be_put_together() {
-    let (here, there) = (Lab::new(), Lab::new());
+fn what_two_instances_counted_can_be_put_together() -> Result<(), BadRow> {
+    let (here, there) = (Lab::telling(), Lab::telling());
     for user in 0..8 {
         (if user % 2 == 0 { &here } else { &there }).fail(OFFICE, user);
     }
     assert_eq!((here.find(OFFICE), there.find(OFFICE)), (None, None));
-    here.velocity.absorb(&there.velocity);
-    here.fail([192, 0, 2, 1], 1);
-    here.fail(OFFICE, 1);
-    assert_eq!(here.find(OFFICE).map(|found| (found.scope, found.failures)), Some((Scope::Address, 9)));
+    let batches = [&here, &there].map(|lab| lab.velocity.take_untold(100, lab.now()));
+    here.velocity.hear(&Told::read(&batches[1])?, here.now());
+    there.velocity.hear(&Told::read(&batches[0])?, there.now());
+    let found = finding(Scope::Address, Window::FiveMinutes, 8, 8);
+    assert_eq!((here.find(OFFICE), there.find(OFFICE)), (found, found), "the last failure was told, not counted");
+    let again = [&here, &there].map(|lab| lab.velocity.take_untold(100, lab.now()));
+    assert_eq!(again, [Vec::<u8>::new(), Vec::new()], "each tells what it counted itself, and once");
+    Ok(())
+}
+
+#[test]
+fn successes_are_told_once_somebody_fails_there_and_failures_first() -> Result<(), BadRow> {
+    let (here, there) = (Lab::telling(), Lab::telling());
+    (0..20).for_each(|user| here.succeed(OFFICE, user, true));
+    // Of an address, its prefix and its system.
+    let told = |lab: &Lab, max| Told::read(&lab.velocity.take_untold(max, lab.now()));
+    assert_eq!(told(&here, 100)?.len(), 0);
+    there.fail(OFFICE, 1);
+    there.velocity.hear(&told(&here, 100)?, there.now());
+    here.velocity.hear(&told(&there, 100)?, here.now());
+    let successes = told(&here, 100)?;
+    assert_eq!(successes.len(), 3, "somebody fails there, elsewhere");
+    there.velocity.hear(&successes, there.now());
+    (0..16).for_each(|_| there.fail(OFFICE, 1));
+    assert_eq!(there.find(OFFICE), None, "twenty users speak for it");
+
+    let lab = Lab::telling();
+    (0..100).for_each(|number| lab.fail([192, 0, number, 1], 1));
+    (0..50).for_each(|_| lab.fail(OFFICE, 1));
+    let first = told(&lab, 3)?;
+    let (alone, now) = (Lab::new(), lab.now());
+    alone.velocity.hear(&first, now);
+    assert_eq!(alone.scope(OFFICE), Some(Scope::Address), "of many, those that tell the most");
+    let mut left = 0;
+    while let batch = told(&lab, 64)?
+        && !batch.is_empty()
+    {
+        assert!(batch.len() <= 64);
+        left += batch.len();
+    }
+    assert_eq!(left, 200, "and all in their turn, an address and a prefix each");
+    Ok(())
+}
+
+#[test]
+fn what_a_clock_far_ahead_or_days_behind_counted_is_left_out() -> Result<(), BadRow> {
+    for (away_s, is_heard) in [(-3_600, false), (-300, true), (0, true), (600, true), (90_000, false)] {
+        let (mut here, there) = (Lab::new(), Lab::telling());
+        here.fail(OFFICE, 99);
+        (0..40).for_each(|user| there.fail(OFFICE, user));
+        here.now_s = START_S.saturating_add_signed(away_s);
+        here.velocity.hear(&Told::read(&there.velocity.take_untold(100, there.now()))?, here.now());
+        assert_eq!(here.find(OFFICE).is_some(), is_heard, "the other clock is {} s ahead", -away_s);
+        here.fail(OFFICE, 98);
+        let begun_anew = away_s < -600;
+        assert!(!begun_anew || here.velocity.held() > 0);
+    }
+    Ok(())
+}
+
+/// Everything that was told, put together part by part, is what a replica that begins needs.
+#[test]
+fn what_was_told_is_kept_and_taken_over_with_what_was_not_told_yet() -> Result<(), BadRow> {
+    let (here, there) = (Lab::telling(), Lab::telling());
+    let mut parts = (0..PARTS).map(|number| Part::read(number, &[])).collect::<Result<Vec<_>, _>>()?;
+    for round in 0..3 {
+        (0..2).for_each(|user| here.fail(OFFICE, 10 * round + user));
+        there.fail(OFFICE, 10 * round + 5);
+        for lab in [&here, &there] {
+            let told = Told::read(&lab.velocity.take_untold(100, lab.now()))?;
+            for (number, part) in parts.iter_mut().enumerate() {
+                part.add(&told, lab.now());
+                *part = Part::read(number, &part.write(lab.now()))?;
+            }
+        }
+    }
+    here.fail(OFFICE, 99);
+    for part in &parts {
+        here.velocity.take_over(part, here.now());
+        // Once more, since nobody knows whether it was done.
+        here.velocity.take_over(part, here.now());
+    }
+    assert_eq!(here.find(OFFICE).map(|found| found.failures), Some(10), "nine that were told, and one that was not");
+    let third = Lab::telling();
+    parts.iter().for_each(|part| third.velocity.take_over(part, third.now()));
+    assert_eq!(third.find(OFFICE).map(|found| found.failures), Some(9));
+    assert_eq!(third.velocity.take_untold(100, third.now()), Vec::<u8>::new(), "what others told is not told again");
+    Ok(())
+}
+
+#[test]
+fn rows_give_everything_back_whatever_size_the_table_has() -> Result<(), BadRow> {
+    let lab = Lab::new();
+    for number in 0..400_u32 {
+        let [_, _, a, b] = number.to_be_bytes();
+        lab.fail([10, a, b, 1], number);
+    }
+    (0..200).for_each(|user| lab.fail(OFFICE, user));
+    let (changed, is_all) = lab.velocity.take_changed(usize::MAX);
+    assert!(is_all);
+    assert!(lab.velocity.take_changed(usize::MAX).0.is_empty(), "each once");
+    let rows: Vec<_> = changed.iter().map(|number| (*number, lab.velocity.row(*number, lab.now()))).collect();
+    for (sources_max, is_in_place) in
+        [(Bounded::of::<32_768>(), true), (Bounded::of::<65_536>(), false), (Bounded::of::<8_192>(), false)]
+    {
+        let again = Lab::with(Settings { sources_max, ..Settings::default() });
+        let mut are_in_place = true;
+        for (number, row) in &rows {
+            are_in_place &= again.velocity.load(*number, row, again.now())?;
+        }
+        assert_eq!(are_in_place, is_in_place);
+        assert_eq!(again.velocity.held(), lab.velocity.held());
+        assert_eq!(again.find(OFFICE), lab.find(OFFICE));
+        assert!(!again.velocity.take_changed(usize::MAX).0.is_empty());
+        again.velocity.note_all();
+        assert_eq!(
+            again.velocity.take_changed(usize::MAX).0.len(),
+            usize::try_from(again.velocity.rows()).unwrap_or(0)
+        );
+    }
+    Ok(())
+}
+
+/// A day and a baseline are kept; what says nothing any more goes, with its row.
+#[test]
+fn what_has_nothing_to_tell_is_neither_kept_nor_read() -> Result<(), BadRow> {
+    let mut lab = Lab::new();
+    lab.fail([192, 0, 2, 1], 1);
+    (0..400).for_each(|user| lab.succeed(OFFICE, user, true));
+    let rows = |lab: &Lab| -> Vec<(u32, Vec<u8>)> {
+        lab.velocity.note_all();
+        let (changed, is_all) = lab.velocity.take_changed(usize::MAX);
+        assert!(is_all);
+        changed.iter().map(|number| (*number, lab.velocity.row(*number, lab.now()))).collect()
+    };
+    let of_start = rows(&lab);
+    for (after_s, kept) in [(0, 5), (86_399, 5), (90_000, 3), (6 * 86_400, 3), (60 * 86_400, 0), (-3_600, 0)] {
+        lab.now_s = START_S.saturating_add_signed(after_s);
+        let again = Lab::new();
+        for (number, row) in &of_start {
+            again.velocity.load(*number, row, lab.now())?;
+        }
+        let written = rows(&lab).iter().filter(|(_, row)| !row.is_empty()).count();
+        assert_eq!(again.velocity.held(), kept, "read after {after_s} s");
+        assert!(written <= kept && (written > 0) == (kept > 0), "written after {after_s} s");
+    }
+    lab.now_s = START_S + 90_000;
+    assert!(lab.velocity.take_changed(usize::MAX).0.is_empty());
+    lab.velocity.sweep(lab.now());
+    assert_eq!(lab.velocity.held(), 3);
+    assert!(!lab.velocity.take_changed(usize::MAX).0.is_empty(), "the row is written without it");
+    Ok(())
 }

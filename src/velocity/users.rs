@@ -6,6 +6,8 @@
 //! floors are that low. **Source:** Whang, Vander-Zanden, Taylor, "A linear-time probabilistic counting algorithm for database
 //! applications", ACM TODS 15(2), 1990; the errors are its equation for the standard error.
 
+use super::row::Reader;
+
 /// Seconds of one tick of a stamp: how finely windows end.
 const TICK_S: u32 = 10;
 /// Ticks until a stamp would read as a new one again: 91 hours. Whoever owns stamps forgets those of over a day before that.
@@ -89,6 +91,26 @@ impl Cells {
         self.0.iter_mut().for_each(|cell| *cell = cell.if_of_today(now_s));
     }
 
+    /// Writes how many cells were marked, which, and when.
+    pub(super) fn write(&self, row: &mut Vec<u8>) {
+        let marked = || (0_u8..).zip(self.0).filter(|(_, stamp)| *stamp != Stamp::default());
+        row.push(u8::try_from(marked().count()).unwrap_or(u8::MAX));
+        for (place, stamp) in marked() {
+            row.push(place);
+            row.extend_from_slice(&stamp.0.to_le_bytes());
+        }
+    }
+
+    /// What was written so; `None` of anything else.
+    pub(super) fn read(row: &mut Reader<'_>) -> Option<Self> {
+        let mut cells = Self::EMPTY;
+        for _ in 0..row.u8()? {
+            let (place, stamp) = (row.u8()?, Stamp(row.u16()?));
+            *cells.0.get_mut(usize::from(place))? = stamp;
+        }
+        Some(cells)
+    }
+
     pub(super) fn absorb(&mut self, other: &Self, now_s: u32) {
         self.0.iter_mut().zip(&other.0).for_each(|(own, others)| *own = own.joined(*others, now_s));
     }
@@ -154,6 +176,28 @@ impl RecentUsers {
     pub(super) fn forget_days_past(&mut self, now_s: u32) {
         self.stamps.iter_mut().for_each(|stamp| *stamp = stamp.if_of_today(now_s));
         self.cells.forget_days_past(now_s);
+    }
+
+    /// Writes how many were seen last, who and when; and the cells.
+    pub(super) fn write(&self, row: &mut Vec<u8>) {
+        let seen = || self.tags.into_iter().zip(self.stamps).filter(|(_, stamp)| *stamp != Stamp::default());
+        row.push(u8::try_from(seen().count()).unwrap_or(u8::MAX));
+        for (tag, stamp) in seen() {
+            row.extend_from_slice(&tag.to_le_bytes());
+            row.extend_from_slice(&stamp.0.to_le_bytes());
+        }
+        self.cells.write(row);
+    }
+
+    /// What was written so; `None` of anything else.
+    pub(super) fn read(row: &mut Reader<'_>) -> Option<Self> {
+        let mut users = Self::EMPTY;
+        for place in 0..usize::from(row.u8()?) {
+            *users.tags.get_mut(place)? = row.u32()?;
+            *users.stamps.get_mut(place)? = Stamp(row.u16()?);
+        }
+        users.cells = Cells::read(row)?;
+        Some(users)
     }
 
     pub(super) fn absorb(&mut self, other: &Self, now_s: u32) {

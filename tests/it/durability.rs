@@ -1,5 +1,7 @@
 //! What the embedded memory keeps: over a stop, over a crash, and for one process at a time.
 
+mod velocity;
+
 use crate::support::{Askance, Settings, eventually, import, json_of, risky_login, score};
 use serde_json::json;
 use std::path::Path;

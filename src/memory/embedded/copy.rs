@@ -2,7 +2,9 @@
 
 use super::backend::Durable;
 use super::start::Place;
-use super::store::{DECISIONS, ERASED, META, StoreFile, Tombstones, USERS, Unopened, tombstone, tombstones, user_of};
+use super::store::{
+    DECISIONS, ERASED, META, StoreFile, Tombstones, USERS, Unopened, VELOCITY, counted, tombstone, tombstones, user_of,
+};
 use crate::keyed_hash::{Secrets, UserKey};
 use redb::{Error, ReadableTable, ReadableTableMetadata};
 use std::fs::{self, File};
@@ -115,6 +117,13 @@ impl StoreFile {
                 if !user_of(record.value()).is_some_and(is_erased) {
                     decisions.insert(id.value(), record.value())?;
                     copied.decisions += 1;
+                }
+            }
+            if let Some(rows) = counted(&read)? {
+                let mut copies = write.open_table(VELOCITY)?;
+                for row in rows.iter()? {
+                    let (number, row) = row?;
+                    copies.insert(number.value(), row.value())?;
                 }
             }
             let mut stones = write.open_table(ERASED)?;

@@ -2,11 +2,13 @@
 
 use super::Progress;
 use super::store::StoreFile;
+use crate::clock::Timestamp;
 use crate::keyed_hash::HashKey;
 use crate::memory::changes::Changes;
 use crate::memory::decisions::{Decision, Decisions};
 use crate::memory::record::RecordCipher;
 use crate::memory::users::Users;
+use crate::velocity::{BadRow, Velocity};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows that are brought into memory between two reports.
@@ -32,6 +34,25 @@ pub(super) fn load(store: &StoreFile, users: &Users, progress: Progress<'_>) -> 
         })
     })?;
     progress(count, count);
+    Ok(())
+}
+
+/// Adds what was counted of sources. What is damaged of it is left out: it says how usual failures are, and nobody's history.
+pub(super) fn load_velocity(store: &StoreFile, velocity: &Velocity, now: Timestamp) -> Result<(), redb::Error> {
+    let (mut are_in_place, mut damaged) = (true, 0_u64);
+    store.velocity(|number, row| match velocity.load(number, row, now) {
+        Ok(is_in_place) => are_in_place &= is_in_place,
+        Err(BadRow) => damaged += 1,
+    })?;
+    // What was read is on the disk; of a table of another size, in other rows.
+    let (read, _) = velocity.take_changed(usize::MAX);
+    if !are_in_place {
+        velocity.note_all();
+    }
+    if damaged > 0 {
+        tracing::warn!(rows = damaged, "what is kept of velocity is damaged in part, and left out");
+    }
+    tracing::debug!(sources = velocity.held(), rows = read.len(), "velocity goes on");
     Ok(())
 }
 

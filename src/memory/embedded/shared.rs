@@ -14,10 +14,11 @@ use crate::memory::record::RecordCipher;
 use crate::memory::users::Users;
 use crate::memory::{Backup, BackupError};
 use crate::telemetry::StoreMeters;
+use crate::velocity::Velocity;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) decisions: Decisions,
     pub(super) changes: Arc<Changes>,
     pub(super) cipher: RecordCipher,
+    /// What is counted of sources, once it is to be kept.
+    pub(super) velocity: OnceLock<Arc<Velocity>>,
     /// Decisions that the store may have.
     pub(super) decisions_max: usize,
     /// Decisions from before this are too old.
@@ -89,6 +92,14 @@ impl Shared {
             tombstones_from: lock(&self.tombstones_from).take(),
             ..Batch::default()
         }
+    }
+
+    /// Adds what is to be written of these rows of what is counted of sources.
+    pub(super) fn add_velocity(&self, rows: &[u32], batch: &mut Batch) {
+        let Some(velocity) = self.velocity.get() else { return };
+        let now = self.clock.now();
+        batch.velocity = rows.iter().map(|row| (*row, velocity.row(*row, now))).collect();
+        batch.velocity_rows_max = velocity.rows();
     }
 
     /// Writes a batch into the store; where that was given up, into one that is opened anew.

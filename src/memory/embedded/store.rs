@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
 use crate::memory::decisions::DecisionId;
 use redb::{
-    AccessGuard, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable,
+    AccessGuard, Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub(super) const USERS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new(
 pub(super) const DECISIONS: TableDefinition<'_, u128, &[u8]> = TableDefinition::new("decisions");
 /// Who was erased, as [`tombstone`] has it, and when, in milliseconds since 1970.
 pub(super) const ERASED: TableDefinition<'_, u128, u64> = TableDefinition::new("erased");
+/// What is counted of sources, by the numbers of rows (`Velocity::rows`). A store of before it was counted has none.
+pub(super) const VELOCITY: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("velocity");
 /// In `meta`: the format, a `u32`.
 const FORMAT: &str = "format";
 /// In `meta`: what the keys are made of, sealed under the secret that the store was made with.
@@ -107,6 +109,10 @@ pub(super) struct Batch {
     pub(super) decisions_max: u64,
     /// Ids below this one are too old.
     pub(super) aged_below: u128,
+    /// What is counted of sources; an empty row goes.
+    pub(super) velocity: Vec<(u32, Vec<u8>)>,
+    /// Rows of it from this number on go: the table has become smaller.
+    pub(super) velocity_rows_max: u32,
     /// Whether something is to be written even if there is nothing.
     pub(super) is_probe: bool,
 }
@@ -116,6 +122,7 @@ impl Batch {
         self.gone.is_empty()
             && self.rows.is_empty()
             && self.decisions.is_empty()
+            && self.velocity.is_empty()
             && self.tombstones_from.is_none()
             && !self.is_probe
     }
@@ -247,6 +254,16 @@ impl StoreFile {
             {
                 decisions.pop_first()?;
             }
+            if !batch.velocity.is_empty() {
+                let mut velocity = write.open_table(VELOCITY)?;
+                velocity.retain_in(batch.velocity_rows_max.., |_, _| false)?;
+                for (number, row) in &batch.velocity {
+                    match row.as_slice() {
+                        [] => drop(velocity.remove(number)?),
+                        row => drop(velocity.insert(number, row)?),
+                    }
+                }
+            }
             if batch.is_probe {
                 write.open_table(META)?.insert(PROBE, FORMAT_NOW.to_le_bytes().as_slice())?;
             }
@@ -307,6 +324,16 @@ impl StoreFile {
         Ok(())
     }
 
+    /// Hands on all rows of what is counted of sources.
+    pub(super) fn velocity(&self, mut each: impl FnMut(u32, &[u8])) -> Result<(), redb::Error> {
+        let Some(rows) = counted(&self.database.begin_read()?)? else { return Ok(()) };
+        for row in rows.iter()? {
+            let (number, row) = row?;
+            each(number.value(), row.value());
+        }
+        Ok(())
+    }
+
     /// What the file is worth, and what it was told.
     pub(super) fn durable(&self) -> &Arc<Durable> {
         &self.durable
@@ -360,6 +387,15 @@ pub(super) fn tombstone(user: UserKey) -> u128 {
     let [tombstone @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
         blake3::derive_key("askance 2026-11-22 tombstones", &user.0.to_le_bytes());
     u128::from_le_bytes(tombstone)
+}
+
+/// The table of sources, if there is one.
+pub(super) fn counted(read: &ReadTransaction) -> Result<Option<ReadOnlyTable<u32, &'static [u8]>>, redb::Error> {
+    match read.open_table(VELOCITY) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn builder() -> redb::Builder {

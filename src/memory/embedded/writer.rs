@@ -19,6 +19,9 @@ use tokio::sync::oneshot;
 const ROWS_MAX: usize = 8_192;
 /// Decisions of one commit: some 0.1 s, too.
 const DECISIONS_MAX: usize = 16_384;
+/// Rows of sources of one commit and each of 64 shards, eight sources a row: all that there are, where as many sources are counted as
+/// by default.
+const VELOCITY_MAX: usize = 65;
 /// After failures in a row the next try comes later, up to so many windows.
 const PAUSE_WINDOWS_MAX: u32 = 16;
 
@@ -161,17 +164,20 @@ impl<'a> Writer<'a> {
 
     /// Writes a batch, and tells those who wait. Gives whether nothing was left.
     fn round(&mut self, waiting: Vec<Waiter>, gone: Vec<Gone>) -> bool {
-        let Shared { changes, users, desk, meters, written_to, .. } = self.shared;
+        let Shared { changes, users, desk, meters, written_to, velocity, .. } = self.shared;
         self.shared.learn_later();
         let began = self.shared.clock.start();
         let (taken, are_all_users) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
         let (mut ids, are_all_decisions) = changes.take_decisions(DECISIONS_MAX);
-        let is_all = are_all_users && are_all_decisions;
+        let (counted, are_all_counts) =
+            velocity.get().map_or_else(|| (Vec::new(), true), |velocity| velocity.take_changed(VELOCITY_MAX));
+        let is_all = are_all_users && are_all_decisions && are_all_counts;
         ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
         ids.sort_unstable();
         ids.dedup();
         let mut batch = Batch { rows: users.rows_of(&taken), gone, ..self.shared.batch(&ids) };
         batch.is_probe = self.failures > 0;
+        self.shared.add_velocity(&counted, &mut batch);
         self.shared.place.round(&mut batch.rows);
         batch.rows.sort_unstable_by_key(|(user, _)| user.0);
         let written = self.write(&batch);
@@ -186,6 +192,7 @@ impl<'a> Writer<'a> {
         } else {
             changes.put_back(&taken);
             ids.iter().for_each(|id| changes.note_decision(*id));
+            velocity.get().into_iter().for_each(|velocity| velocity.note_changed(&counted));
         }
         self.tell(waiting, &written);
         is_all
