@@ -11,6 +11,7 @@
 
 mod age;
 mod connect;
+mod exchange;
 mod fence;
 mod list;
 mod names;
@@ -34,8 +35,10 @@ use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
+use crate::velocity::Velocity;
 use connect::{Connector, Told};
 use dashmap::DashMap;
+use exchange::Exchange;
 use names::{List, TAGS, Tag, Tagger};
 use near::{Near, Visited};
 use nodes::Nodes;
@@ -84,6 +87,8 @@ pub struct Redis {
     inner: Arc<Inner>,
     /// Of the thread that drives the connections.
     driver: Handle,
+    /// Of what is counted of sources, once it is to be shared.
+    exchange: OnceLock<Arc<Exchange>>,
     /// That thread ends when this goes.
     _stop: oneshot::Sender<()>,
 }
@@ -168,7 +173,7 @@ impl Redis {
         });
         // It waits for this, or is gone, which calls will tell.
         drop(hand_over.send(Arc::clone(&inner)));
-        Ok((Self { inner, driver, _stop: stop }, key))
+        Ok((Self { inner, driver, exchange: OnceLock::new(), _stop: stop }, key))
     }
 }
 
@@ -182,7 +187,13 @@ impl Redis {
     ///
     /// Something is lost: Redis is away.
     pub fn close(&self) -> Result<(), MemoryError> {
-        let told = self.driver.block_on(tokio::time::timeout(CLOSE, queue::empty(&self.inner)));
+        let tell = async {
+            queue::empty(&self.inner).await;
+            if let Some(exchange) = self.exchange.get() {
+                exchange.tell_all(&self.inner).await;
+            }
+        };
+        let told = self.driver.block_on(async { tokio::time::timeout(CLOSE, tell).await });
         match (told, self.inner.queue.len()) {
             (Ok(()), 0) => Ok(()),
             (_, left) => Err(MemoryError::Unavailable(format!("{left} lessons and decisions are lost"))),
@@ -327,6 +338,14 @@ impl Memory for Redis {
     /// One key at a time is taken with this memory ([`Redis::open`] is given no other), so that nobody is to be moved.
     fn adopt(&self, _: UserKey, _: UserKey) -> Result<(), Unvisited> {
         Ok(())
+    }
+
+    /// What cannot be had from Redis in a few seconds is taken over later.
+    fn keep_velocity(&self, velocity: &Arc<Velocity>) {
+        let exchange = self.exchange.get_or_init(|| Arc::new(Exchange::new(velocity, &self.inner)));
+        let first = async { tokio::time::timeout(CLOSE, exchange.round(&self.inner)).await };
+        drop(self.driver.block_on(first));
+        self.driver.spawn(Arc::clone(exchange).run(Arc::clone(&self.inner)));
     }
 
     fn is_degraded(&self) -> bool {

@@ -24,7 +24,7 @@ pub const PARTS: usize = SHARDS;
 const PART_SOURCES_MAX: usize = UNTOLD_MAX / PARTS;
 
 /// A batch of what a replica told.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Told(Vec<(Spot, Source)>);
 
 impl Told {
@@ -35,6 +35,12 @@ impl Told {
     /// It is none.
     pub fn read(batch: &[u8]) -> Result<Self, BadRow> {
         row::read(batch).map(Self)
+    }
+
+    /// Whether it tells of sources of this part.
+    #[must_use]
+    pub fn is_of(&self, part: usize) -> bool {
+        self.0.iter().any(|(spot, _)| usize::from(spot.shard) == part)
     }
 
     /// Sources in it.
@@ -58,6 +64,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// Nothing was told of it.
+    #[must_use]
+    pub fn empty(number: usize) -> Self {
+        Self { number, sources: HashMap::new() }
+    }
+
     /// What was written of the part with this number, below [`PARTS`].
     ///
     /// # Errors

@@ -9,3 +9,4 @@ mod processes;
 mod replica;
 mod start;
 mod together;
+mod velocity;

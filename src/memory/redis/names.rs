@@ -8,6 +8,11 @@
 //!                               that are settled, of the same (s, t)
 //! askance:{000}:meta            format of all this, and which deployment's
 //! askance:{000}:aging           a replica looks for what is too old
+//! askance:{000}:v               what replicas told each other of sources, of the last minutes: a stream
+//! askance:{000}:v:<part>        the same, put together; up to which of its entries, stands before it
+//! askance:{000}:v:at            up to which of them all parts are put together
+//! askance:{000}:v:turn          a replica puts them together
+//! askance:{000}:v:of:<replica>  the number of the last batch of a replica
 //! askance:{tag}:probe           whether the node takes writes
 //! ```
 //! The tag is ten bits of the user's key, as three hex digits. All that is known of a user lies in one slot, so that one script sees
@@ -76,9 +81,31 @@ impl Tag {
         (Self(0), Self(0).key(b"aging", b""))
     }
 
+    /// A key of what replicas tell each other of sources. All of them lie in one slot.
+    pub(super) fn velocity(kind: Velocity<'_>) -> (Self, Vec<u8>) {
+        let (kind, name): (&[u8], &[u8]) = match kind {
+            Velocity::Stream => (b"v", b""),
+            Velocity::Part(part) => (b"v:", &[HEX[usize::from(part >> 4)], HEX[usize::from(part & 0xF)]]),
+            Velocity::At => (b"v:at", b""),
+            Velocity::Turn => (b"v:turn", b""),
+            Velocity::Of(replica) => (b"v:of:", replica),
+        };
+        (Self(0), Self(0).key(kind, name))
+    }
+
     pub(super) fn probe(self) -> Vec<u8> {
         self.key(b"probe", b"")
     }
+}
+
+/// What is kept of velocity.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Velocity<'a> {
+    Stream,
+    Part(u8),
+    At,
+    Turn,
+    Of(&'a [u8]),
 }
 
 /// A list of decisions of a tag.

@@ -20,6 +20,8 @@ pub(super) struct Scripts {
     pub(super) replace: Script,
     pub(super) erase: Script,
     pub(super) greet: Script,
+    pub(super) tell: Script,
+    pub(super) put_together: Script,
 }
 
 /// One call of a script.
@@ -59,11 +61,14 @@ impl Scripts {
             replace: Script::new(REPLACE),
             erase: Script::new(ERASE),
             greet: Script::new(GREET),
+            tell: Script::new(TELL),
+            put_together: Script::new(PUT_TOGETHER),
         }
     }
 
-    pub(super) fn all(&self) -> [&Script; 5] {
-        [&self.share, &self.settle, &self.replace, &self.erase, &self.greet]
+    pub(super) fn all(&self) -> [&Script; 7] {
+        let Self { share, settle, replace, erase, greet, tell, put_together } = self;
+        [share, settle, replace, erase, greet, tell, put_together]
     }
 }
 
@@ -179,4 +184,25 @@ if held then return held end
 if ARGV[2] ~= '1' then return '' end
 redis.call('SET', KEYS[1], ARGV[1])
 return ARGV[1]
+";
+
+/// Appends a replica's batch, once: whoever does not know whether it was appended sends it again. What is older than is kept goes,
+/// by the server's clock. 1, or 0 where it is there.
+const TELL: &str = r"
+local stream, of_replica = KEYS[1], KEYS[2]
+local replica, number, batch, kept_s = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+if tonumber(redis.call('GET', of_replica) or '0') >= number then return 0 end
+local oldest_ms = string.format('%.0f', (tonumber(redis.call('TIME')[1]) - kept_s) * 1000)
+redis.call('XADD', stream, 'MINID', '~', oldest_ms, '*', 'r', replica, 'b', batch)
+redis.call('EXPIRE', stream, 86400)
+redis.call('SET', of_replica, ARGV[2], 'EX', 86400)
+return 1
+";
+
+/// Replaces a part that is put together up to the entry that was seen: 1, else 0.
+const PUT_TOGETHER: &str = r"
+local held = redis.call('GET', KEYS[1]) or ''
+if string.sub(held, 1, 16) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
 ";

@@ -72,6 +72,34 @@ fn a_device_learnt_by_one_process_is_known_to_the_other_on_the_next_call() {
 }
 
 #[test]
+fn failures_told_to_two_processes_are_one_attack_to_both() {
+    let (server, keys) = (RedisServer::start(), Keys::new());
+    let settings = keys.settings(&server).set("memory.timeout_ms", 5_000);
+    let processes = [start(&settings), start(&settings)];
+    let fail = |process: &Askance, user: &str, ip: &str| {
+        let failure = json!({"user": {"id": user}, "ip": ip, "kind": "password"});
+        assert_eq!(process.main().post("/v1/failures", &failure).status, 204);
+    };
+    // Eight of two users each are below every threshold.
+    for number in 0..16 {
+        fail(&processes[number % 2], &format!("tried-{}", number / 8), "198.51.100.7");
+    }
+    // One more each, by which it is seen that all of before was told: an address and a prefix.
+    for (process, ip) in processes.iter().zip(["192.0.2.9", "203.0.113.9"]) {
+        fail(process, "tried", ip);
+    }
+    for process in &processes {
+        eventually("the other's failures are known", || {
+            process.admin().get("/metrics").text().contains("askance_velocity_sources 6").then_some(())
+        });
+        let login = with(plain_login("stranger"), json!({"ip": "198.51.100.7"}));
+        let answer = json_of(&process.main().score(&login));
+        let assessment = &answer["risk_assessment"]["assessments"]["UntrustedIP"];
+        assert_eq!(assessment["details"]["failures"], 16, "{answer}");
+    }
+}
+
+#[test]
 fn without_redis_scores_say_so_and_what_must_not_be_lost_is_refused_until_it_is_back() {
     let (mut server, keys) = (RedisServer::start(), Keys::new());
     let settings = keys.settings(&server).set("memory.timeout_ms", 100);

@@ -90,6 +90,10 @@ impl Replica {
         self.key.user("default", name)
     }
 
+    pub(crate) fn sources(&self, ip: std::net::IpAddr) -> askance::keyed_hash::Sources {
+        self.key.sources("default", ip, None)
+    }
+
     fn given(&self, name: &str, device: u64, action: Action) -> Given {
         Given {
             user: self.user(name),
