@@ -28,6 +28,10 @@ pub struct LoginEvent<'a> {
     pub device_token: Option<Cow<'a, str>>,
     /// A first-party device id that nobody can guess.
     pub device_id: Option<Cow<'a, str>>,
+    /// The application that asks, for rules.
+    pub client_id: Option<Cow<'a, str>>,
+    /// Whatever the caller wants rules to see, by name; no name twice.
+    pub attributes: Vec<(Cow<'a, str>, Scalar<'a>)>,
     /// Where an edge that locates has seen the client.
     pub location: GivenLocation,
     /// What an edge knows beside the place.
@@ -59,12 +63,27 @@ pub struct User<'a> {
     pub phone_region: Option<CountryCode>,
     /// The factors that the caller's own MFA holds.
     pub enrolled: FactorSet,
+    /// Groups of the user, for rules.
+    pub groups: Vec<Cow<'a, str>>,
     /// When the account was made.
     pub created_at: Option<Timestamp>,
     /// When the phone number last changed.
     pub phone_changed_at: Option<Timestamp>,
     /// When the email address last changed.
     pub email_changed_at: Option<Timestamp>,
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar<'a> {
+    /// Yes or no.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// A text.
+    Text(Cow<'a, str>),
 }
 
 /// An address, or the text that was none.

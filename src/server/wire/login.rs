@@ -1,8 +1,9 @@
 //! `POST /v1/score`: the request; and a line of `POST /v1/import`, which has two members more.
 
 use super::super::error::Failure;
+use super::claims::{Attributes, Groups};
 use super::members::{Into, Members, names, text, text_or_null};
-use super::{Attributes, Groups, Object, Text, Whole, Word};
+use super::{Object, Text, Whole, Word};
 use crate::clock::Timestamp;
 use crate::event::{ClientHints, ClientIp, Edge, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use crate::memory::decisions::LoginResult;
@@ -41,7 +42,9 @@ struct Login<'a> {
     first_factor: FirstFactor,
     remembered_browser: bool,
     session_id: Option<Cow<'a, str>>,
+    client_id: Option<Cow<'a, str>>,
     tenant: Option<Cow<'a, str>>,
+    attributes: Option<Attributes<'a>>,
     time: Option<Cow<'a, str>>,
     result: Option<LoginResult>,
     mfa_passed: Option<bool>,
@@ -85,12 +88,10 @@ impl<'de: 'a, 'a> Members<'de> for Login<'a> {
             LoginName::FirstFactor => self.first_factor = map.next_value::<Word<FirstFactor>>()?.0,
             LoginName::RememberedBrowser => self.remembered_browser = map.next_value()?,
             LoginName::SessionId => self.session_id = text_or_null(map, 0..=256)?,
-            LoginName::ClientId => drop(text_or_null(map, 0..=256)?),
+            LoginName::ClientId => self.client_id = text_or_null(map, 0..=256)?,
             LoginName::Tenant => self.tenant = text_or_null(map, 1..=256)?,
             LoginName::Time => self.time = text_or_null(map, 0..=64)?,
-            LoginName::Attributes => {
-                let _checked: Option<Attributes> = map.next_value()?;
-            }
+            LoginName::Attributes => self.attributes = map.next_value()?,
             LoginName::Result => self.result = map.next_value::<Option<Word<LoginResult>>>()?.map(|word| word.0),
             LoginName::MfaPassed => self.mfa_passed = map.next_value()?,
         }
@@ -114,6 +115,7 @@ struct UserBody<'a> {
     phone_number: Option<Cow<'a, str>>,
     phone_region: Option<Cow<'a, str>>,
     enrolled: FactorSet,
+    groups: Option<Groups<'a>>,
     created_at: Option<Cow<'a, str>>,
     phone_changed_at: Option<Cow<'a, str>>,
     email_changed_at: Option<Cow<'a, str>>,
@@ -148,9 +150,7 @@ impl<'de: 'a, 'a> Members<'de> for UserBody<'a> {
             UserName::CreatedAt => self.created_at = text_or_null(map, 0..=usize::MAX)?,
             UserName::PhoneChangedAt => self.phone_changed_at = text_or_null(map, 0..=usize::MAX)?,
             UserName::EmailChangedAt => self.email_changed_at = text_or_null(map, 0..=usize::MAX)?,
-            UserName::Groups => {
-                let _checked: Option<Groups> = map.next_value()?;
-            }
+            UserName::Groups => self.groups = map.next_value()?,
         }
         Ok(())
     }
@@ -308,6 +308,8 @@ impl<'a> LoginBody<'a> {
             }),
             device_token: login.device_token,
             device_id: login.device_id,
+            client_id: login.client_id,
+            attributes: login.attributes.unwrap_or_default().0,
             location: if edge_ignored { GivenLocation::Absent } else { location },
             edge: edge.filter(|_| !edge_ignored).unwrap_or_default(),
             edge_ignored,
@@ -352,6 +354,7 @@ impl<'a> UserBody<'a> {
             phone_number: self.phone_number,
             phone_region: self.phone_region.map(region).transpose()?,
             enrolled: self.enrolled,
+            groups: self.groups.unwrap_or_default().0,
             created_at: time("user.created_at", self.created_at)?,
             phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,
             email_changed_at: time("user.email_changed_at", self.email_changed_at)?,
@@ -408,6 +411,7 @@ fn valid_location(body: &LocationBody<'_>) -> Option<GivenLocation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Scalar;
     use proptest::prelude::*;
 
     const BODY: &str = r#"{"user":{"id":"a","email":"a@example.org","phone_number":"+819012345678","enrolled_factors":["totp"],
@@ -434,6 +438,25 @@ mod tests {
     }
 
     #[test]
+    fn what_only_rules_read_comes_through() -> Result<(), Failure> {
+        let body = BODY
+            .replace(r#""a":1,"b":null"#, r#""a":1,"b":null,"c":true,"d":-1.5,"e":"\u00e9","f":18446744073709551615"#);
+        let Object(login): Object<LoginBody<'_>> = crate::server::wire::parse(body.as_bytes())?;
+        let reception = Reception { now: Timestamp::from_unix_s(0), is_edge_trusted: false };
+        let event = login.into_event(reception)?;
+        assert_eq!(event.user.groups, ["x"]);
+        let attributes = [
+            ("a".into(), Scalar::Integer(1)),
+            ("c".into(), Scalar::Bool(true)),
+            ("d".into(), Scalar::Number(-1.5)),
+            ("e".into(), Scalar::Text("é".into())),
+            ("f".into(), Scalar::Number(18_446_744_073_709_551_615.0)),
+        ];
+        assert_eq!(event.attributes, attributes);
+        Ok(())
+    }
+
+    #[test]
     fn a_wrong_member_is_named_by_its_path() {
         for (good, bad, field) in [
             (r#""id":"a""#, r#""id":"""#, "user.id"),
@@ -446,6 +469,7 @@ mod tests {
             (r#""latitude""#, r#""lattitude""#, "location.lattitude"),
             (r#""flow":"pkce""#, r#""flow":"pkec""#, "flow"),
             (r#""b":null"#, r#""b":[]"#, "attributes.b"),
+            (r#""b":null"#, r#""a":2"#, "attributes.a"),
             (r#""tenant":"default""#, r#""tenant":"default","colour":1"#, "colour"),
             (r#""tenant":"default""#, r#""tenant":"default","co`lo`ur":1"#, "co`lo`ur"),
             (r#""id":"a""#, r#""id":"a","co`lour":1"#, "user.co`lour"),

@@ -1,6 +1,7 @@
 //! What stands on the wire. These types stay in `server`; everything behind them is parsed and valid.
 
 pub(super) mod answer;
+mod claims;
 pub(super) mod decisions;
 pub(super) mod export;
 pub(super) mod failures;
@@ -15,7 +16,7 @@ pub(super) mod users;
 use super::error::Failure;
 use crate::clock::Timestamp;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::error::Category;
 use std::borrow::Cow;
@@ -179,115 +180,5 @@ impl<'de> Visitor<'de> for TextVisitor {
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// At most 64 texts of at most 256 bytes. Rules will read them; until there are rules, their shape is checked.
-#[derive(Debug)]
-pub(super) struct Groups;
-
-/// At most 64 scalars, texts of at most 256 bytes. Rules will read them; until there are rules, their shape is checked.
-#[derive(Debug)]
-pub(super) struct Attributes;
-
-const ENTRIES_MAX: usize = 64;
-
-fn too_many<E: serde::de::Error>() -> E {
-    E::custom(format_args!("at most {ENTRIES_MAX} entries are allowed"))
-}
-
-impl<'de> Deserialize<'de> for Groups {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Groups;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array of strings")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Groups, A::Error> {
-                let mut count = 0;
-                while entries.next_element::<Text<'de, 0, 256>>()?.is_some() {
-                    count += 1;
-                    if count > ENTRIES_MAX {
-                        return Err(too_many());
-                    }
-                }
-                Ok(Groups)
-            }
-        }
-        deserializer.deserialize_seq(Entries)
-    }
-}
-
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Attributes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of scalars")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Attributes, A::Error> {
-                let mut count = 0;
-                while entries.next_key::<Text<'de, 0, 256>>()?.is_some() {
-                    entries.next_value::<Scalar>()?;
-                    count += 1;
-                    if count > ENTRIES_MAX {
-                        return Err(too_many());
-                    }
-                }
-                Ok(Attributes)
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-struct Scalar;
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Value;
-        impl<'de> Visitor<'de> for Value {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a scalar of at most 256 bytes")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Scalar, E> {
-                if text.len() <= 256 { Ok(Scalar) } else { Err(E::custom("at most 256 bytes are allowed")) }
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-
-            fn visit_unit<E>(self) -> Result<Scalar, E> {
-                Ok(Scalar)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Scalar, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Err(A::Error::custom("nested values are not allowed"))
-            }
-        }
-        deserializer.deserialize_any(Value)
     }
 }
