@@ -18,7 +18,8 @@ use crate::memory::{Backend, Memory, MemoryError, redis};
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
-use crate::telemetry::Meters;
+use crate::telemetry::{Meters, RuleCounts};
+use crate::verdict;
 use data::{Reloader, Watched};
 pub use keys::{Unnamed, private_text, secrets, tokens};
 use memory::Opened;
@@ -213,7 +214,7 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
     keys::check(config)?;
     let tokens = keys::tokens(config, Unnamed::Fleeting)?;
-    Ok(loaded(config, tokens, geoip, lists))
+    Ok(loaded(config, tokens, geoip, lists, &RuleCounts::default()))
 }
 
 /// What was loaded, and what of it goes on with what was there before.
@@ -230,7 +231,8 @@ fn load_over(config: &Config, clock: Clock, running: &Loaded) -> Result<Reloaded
     let (geoip, databases_refused) = opened.map_err(|error| wrong(config, &error.key(), &error))?;
     let (lists, lists_refused) = lists_over(config, clock, running);
     let tokens = keys::named_tokens(config)?.unwrap_or_else(|| running.tokens.clone());
-    Ok(Reloaded { loaded: loaded(config, tokens, geoip, lists), databases_refused, lists_refused })
+    let loaded = loaded(config, tokens, geoip, lists, &running.rule_counts);
+    Ok(Reloaded { loaded, databases_refused, lists_refused })
 }
 
 fn lists_over(config: &Config, clock: Clock, running: &Loaded) -> (IpLists, Vec<ListError>) {
@@ -238,13 +240,14 @@ fn lists_over(config: &Config, clock: Clock, running: &Loaded) -> (IpLists, Vec<
     running.lists.reload(&untrusted_ip.lists, &untrusted_ip.allow, clock)
 }
 
-fn loaded(config: &Config, tokens: TokenKeys, geoip: GeoIp, lists: IpLists) -> Loaded {
+fn loaded(config: &Config, tokens: TokenKeys, geoip: GeoIp, lists: IpLists, counted: &RuleCounts) -> Loaded {
     Loaded {
         tokens,
         geoip,
         lists: Arc::new(lists),
         signals: config.signals.clone(),
-        verdict: config.verdict.clone(),
+        verdict: verdict::Settings { rules: config.rules.clone(), ..config.verdict.clone() },
+        rule_counts: Arc::new(RuleCounts::new(&config.rules, counted)),
         record: config.memory.record,
         pending_ttl_s: config.memory.pending_ttl_s,
         retention_days: config.privacy.retention_days,

@@ -28,6 +28,8 @@ pub struct Config {
     pub signals: signals::Settings,
     /// The decision.
     pub verdict: verdict::Settings,
+    /// What is to be done beside what the decision says.
+    pub rules: verdict::rules::Rules,
     /// What is remembered.
     pub memory: memory::Settings,
     /// What may be known of people, and for how long.
@@ -175,7 +177,7 @@ impl Config {
 }
 
 fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
-    let (mut problems, mut taken_out) = (Vec::new(), Vec::new());
+    let (mut problems, mut taken_out, mut gone) = (Vec::new(), Vec::new(), Gone::default());
     if let Some(preset) = table.get("preset").and_then(|preset| Preset::deserialize(preset.clone()).ok()) {
         let below: Table = preset.table().parse().map_err(|error| ConfigError::one(origin, error))?;
         table = merge(below, table);
@@ -192,18 +194,20 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
             }
             Ok(_) => return Err(ConfigError { origin: origin.to_owned(), problems }),
             Err(error) => {
-                let path = error.path().clone();
+                let segments: Vec<Segment> = error.path().iter().cloned().collect();
+                let path = gone.written(&segments);
                 let message = error.into_inner().message().to_owned();
                 let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
                 // What was taken out below is missed here, and was named already.
                 if !missing.is_some_and(|name| taken_out.contains(&format!("{path}.{name}"))) {
-                    problems.push(format!("{path}: {message}"));
+                    let rule = rule_name(&table, &segments).map(|name| format!("rule `{name}`: ")).unwrap_or_default();
+                    problems.push(format!("{path}: {rule}{message}"));
                 }
-                taken_out.push(path.to_string());
+                taken_out.push(path);
                 // Without this key, the next mistake shows.
-                let segments: Vec<&Segment> = path.iter().collect();
-                if taken_out.len() == PROBLEMS_MAX || !remove(&mut table, &segments) {
-                    return Err(ConfigError { origin: origin.to_owned(), problems });
+                match remove(&mut table, &segments).and_then(|length| segments.get(..length)) {
+                    Some(removed) if taken_out.len() < PROBLEMS_MAX => gone.add(removed),
+                    Some(_) | None => return Err(ConfigError { origin: origin.to_owned(), problems }),
                 }
             }
         }
@@ -217,25 +221,64 @@ fn with_state_directory(table: Table, directory: Option<&str>) -> Table {
     merge(Table::from_iter([("memory".to_owned(), Value::Table(memory))]), table)
 }
 
-/// Takes out the entry that the path leads to, or as much of the path as there is; false when there is nothing.
-fn remove(table: &mut Table, path: &[&Segment]) -> bool {
-    let Some((Segment::Map { key }, rest)) = path.split_first() else { return false };
-    let removed = match table.get_mut(key) {
-        Some(Value::Table(inner)) => remove(inner, rest),
-        Some(Value::Array(entries)) => remove_entry(entries, rest),
-        Some(_) | None => false,
-    };
-    removed || table.remove(key).is_some()
+/// The name of the rule that the path leads into.
+fn rule_name(table: &Table, path: &[Segment]) -> Option<String> {
+    let [Segment::Map { key }, Segment::Seq { index }, ..] = path else { return None };
+    let rules = table.get(key).filter(|_| key == "rules")?;
+    Some(rules.get(*index)?.get("name")?.as_str()?.to_owned())
 }
 
-fn remove_entry(entries: &mut Vec<Value>, path: &[&Segment]) -> bool {
-    let Some((Segment::Seq { index }, rest)) = path.split_first() else { return false };
-    let removed = entries.get_mut(*index).and_then(Value::as_table_mut).is_some_and(|inner| remove(inner, rest));
-    if !removed && *index < entries.len() {
-        entries.remove(*index);
-        return true;
+/// Entries of arrays that were taken out: those behind them have other numbers than in the file.
+#[derive(Debug, Default)]
+struct Gone(Vec<(String, usize)>);
+
+impl Gone {
+    /// The path as it is in the file.
+    fn written(&self, path: &[Segment]) -> String {
+        let mut written = String::new();
+        for segment in path {
+            if let Segment::Seq { index } = segment {
+                let mut gone: Vec<usize> = self.0.iter().filter(|(of, _)| *of == written).map(|(_, at)| *at).collect();
+                gone.sort_unstable();
+                let index = gone.into_iter().fold(*index, |index, at| index + usize::from(at <= index));
+                written.push_str(&format!("[{index}]"));
+            } else {
+                let dot = if written.is_empty() { "" } else { "." };
+                written.push_str(&format!("{dot}{segment}"));
+            }
+        }
+        if written.is_empty() { ".".to_owned() } else { written }
     }
-    removed
+
+    fn add(&mut self, path: &[Segment]) {
+        if !matches!(path.last(), Some(Segment::Seq { .. })) {
+            return;
+        }
+        let written = self.written(path);
+        let entry =
+            written.rsplit_once('[').and_then(|(of, at)| Some((of.to_owned(), at.strip_suffix(']')?.parse().ok()?)));
+        self.0.extend(entry);
+    }
+}
+
+/// Takes out the entry that the path leads to, or as much of the path as there is: so many segments of it.
+fn remove(table: &mut Table, path: &[Segment]) -> Option<usize> {
+    let (Segment::Map { key }, rest) = path.split_first()? else { return None };
+    let below = match table.get_mut(key) {
+        Some(Value::Table(inner)) => remove(inner, rest),
+        Some(Value::Array(entries)) => remove_entry(entries, rest),
+        Some(_) | None => None,
+    };
+    below.map(|segments| segments + 1).or_else(|| table.remove(key).map(|_| 1))
+}
+
+fn remove_entry(entries: &mut Vec<Value>, path: &[Segment]) -> Option<usize> {
+    let (Segment::Seq { index }, rest) = path.split_first()? else { return None };
+    let below = entries.get_mut(*index)?.as_table_mut().and_then(|inner| remove(inner, rest));
+    below.map(|segments| segments + 1).or_else(|| {
+        entries.remove(*index);
+        Some(1)
+    })
 }
 
 /// `over` on top of `under`, table by table.
@@ -317,6 +360,52 @@ mod tests {
         assert_eq!(config.signals.impossible_travel.slack_s.get(), 60);
         assert_eq!(config.signals.impossible_travel.location_days.get(), 2);
         assert_eq!(config.verdict.aggregator, verdict::aggregate::Aggregator::Auth0Mean);
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_rule_is_named_with_its_key_and_its_number_in_the_file() {
+        let rule = |name: &str, rest: &str| format!("[[rules]]\nname = '{name}'\n{rest}\n");
+        let good = "when = 'true'\neffect = 'tag'";
+        let found = problems(
+            &[
+                rule("good", good),
+                rule("bomb", "when = '1 + + 1'\neffect = 'deny'"),
+                rule("typo", "when = 'event.usr.id == \"x\"'\neffect = 'deny'"),
+                rule("ever", "when = 'true'\neffect = 'bypass'"),
+                rule("late", "when = 'true'\neffect = 'deny'\nuntil = 'tomorrow'"),
+                rule("odd", "when = 'true'\neffect = 'drop'"),
+                rule("more", &format!("{good}\nwhy = 'x'")),
+                rule("a b", good),
+            ]
+            .concat(),
+        );
+        let expected = [
+            "rules[1].when: rule `bomb`: no CEL: ",
+            "rules[2].when: rule `typo`: unknown name `event.usr.id`, the nearest known is `event.user.id`",
+            "rules[3]: rule `ever`: effect `bypass` must have `until`",
+            "rules[4].until: rule `late`: must be an RFC 3339 time",
+            "rules[5].effect: rule `odd`: unknown variant `drop`",
+            "rules[6].why: rule `more`: unknown field `why`",
+            "rules[7].name: rule `a b`: \"a b\" is no name of a rule",
+        ];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found}\n{expected}");
+        }
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        let twice = problems(&[rule("good", good), rule("good", good)].concat());
+        assert_eq!(twice, ["rules: the name `good` stands twice"]);
+    }
+
+    #[test]
+    fn the_end_of_a_rule_is_a_time_of_either_form() -> Result<(), Box<dyn std::error::Error>> {
+        for until in ["2027-01-01T00:00:00Z", "'2027-01-01T01:00:00+01:00'"] {
+            let text = format!("[[rules]]\nname = 'r'\nwhen = 'true'\neffect = 'bypass'\nuntil = {until}");
+            let config = Config::parse(&text)?;
+            let end = config.rules.all().first().and_then(|rule| rule.until).map(|until| until.0.to_string());
+            assert_eq!(end.as_deref(), Some("2027-01-01T00:00:00Z"));
+            assert_eq!(Config::parse(&toml::to_string(&config)?)?.rules, config.rules, "as it is written out");
+        }
         Ok(())
     }
 

@@ -246,6 +246,45 @@ pub enum Flow {
 }
 
 impl Flow {
+    /// Every flow.
+    pub const ALL: [Self; 14] = [
+        Self::AuthorizationCode,
+        Self::Pkce,
+        Self::ImplicitFormPost,
+        Self::Hybrid,
+        Self::SamlSp,
+        Self::WsFederation,
+        Self::Ldap,
+        Self::Proxy,
+        Self::SamlIdp,
+        Self::DeviceCode,
+        Self::TokenExchange,
+        Self::RefreshToken,
+        Self::Password,
+        Self::ClientCredentials,
+    ];
+
+    /// The word that stands in requests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::Pkce => "pkce",
+            Self::ImplicitFormPost => "implicit_form_post",
+            Self::Hybrid => "hybrid",
+            Self::SamlSp => "saml_sp",
+            Self::WsFederation => "ws_federation",
+            Self::Ldap => "ldap",
+            Self::Proxy => "proxy",
+            Self::SamlIdp => "saml_idp",
+            Self::DeviceCode => "device_code",
+            Self::TokenExchange => "token_exchange",
+            Self::RefreshToken => "refresh_token",
+            Self::Password => "password",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+
     /// Whether the caller can ask the user for a factor within the flow.
     #[must_use]
     pub fn is_interactive(self) -> bool {
@@ -285,6 +324,23 @@ pub enum FirstFactor {
     Email,
 }
 
+impl FirstFactor {
+    /// Every first factor.
+    pub const ALL: [Self; 5] = [Self::Pwd, Self::Passkey, Self::Federated, Self::Sms, Self::Email];
+
+    /// The word that stands in requests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pwd => "pwd",
+            Self::Passkey => "passkey",
+            Self::Federated => "federated",
+            Self::Sms => "sms",
+            Self::Email => "email",
+        }
+    }
+}
+
 /// A means of proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -302,6 +358,9 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// Every factor, in the order in which they are offered: strongest first, backup codes last.
+    pub const ALL: [Self; 5] = [Self::Webauthn, Self::Totp, Self::Sms, Self::Email, Self::BackupCode];
+
     /// The word that stands in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -322,9 +381,6 @@ pub struct FactorSet(u8);
 impl FactorSet {
     /// No factor.
     pub const EMPTY: Self = Self(0);
-
-    /// In the order in which they are offered: strongest first, backup codes last.
-    const ORDER: [Factor; 5] = [Factor::Webauthn, Factor::Totp, Factor::Sms, Factor::Email, Factor::BackupCode];
 
     /// This set and `factor`.
     #[must_use]
@@ -352,7 +408,7 @@ impl FactorSet {
 
     /// The factors in the order in which they are offered.
     pub fn iter(self) -> impl Iterator<Item = Factor> {
-        Self::ORDER.into_iter().filter(move |factor| self.has(*factor))
+        Factor::ALL.into_iter().filter(move |factor| self.has(*factor))
     }
 
     fn bit(factor: Factor) -> u8 {

@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use askance::clock::Timestamp;
-//! use askance::context::{Account, Address, Location, LoginContext};
+//! use askance::context::{Account, Address, Claims, Location, LoginContext};
 //! use askance::context::{ip_lists::ListFinding, network::NetworkKinds, phone::Phone};
 //! use askance::event::{Factor, FactorSet, FirstFactor, Flow};
 //! use askance::keyed_hash::HashKey;
@@ -50,6 +50,7 @@
 //!     flow: Flow::AuthorizationCode,
 //!     first_factor: FirstFactor::Pwd,
 //!     remembered_browser: true,
+//!     claims: Claims::default(),
 //! };
 //! let (assessments, verdict) = askance::assess(&context, Recall::Stranger, &Default::default(), &Default::default());
 //! assert_eq!(verdict.action, Action::Challenge);

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod gather;
+mod rules;
 mod teach;
 mod users;
 mod velocity;
@@ -23,7 +24,7 @@ use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource,
 use crate::memory::{Fetch, Memory, MemoryError, Record, Sharing, Unvisited};
 use crate::privacy::RetentionDays;
 use crate::signals::{self, Assessments, Recall};
-use crate::telemetry::Meters;
+use crate::telemetry::{Meters, RuleCounts};
 use crate::velocity::Velocity;
 use crate::verdict::{self, Verdict};
 use arc_swap::ArcSwap;
@@ -52,6 +53,8 @@ pub struct Loaded {
     pub signals: signals::Settings,
     /// Of the verdict.
     pub verdict: verdict::Settings,
+    /// What its rules did.
+    pub rule_counts: Arc<RuleCounts>,
     /// When an allowed login teaches.
     pub record: Record,
     /// Seconds for which a decision waits.
@@ -184,6 +187,7 @@ impl<M: Memory> Pipeline<M> {
         }
         if is_first {
             self.meters.scored(&assessments, &verdict, started.elapsed());
+            rules::audit(&loaded, id, &verdict.rules);
         }
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);

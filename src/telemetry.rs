@@ -4,8 +4,10 @@
 //! handle is made at the start: counting costs an atomic addition.
 
 mod data;
+mod rules;
 
 pub use data::{DataGauge, DataMetric};
+pub use rules::RuleCounts;
 
 use crate::event::FailureKind;
 use crate::signals::{Assessments, Code, Signal};

@@ -35,6 +35,7 @@ impl People {
         let loaded = Loaded {
             signals: askance::signals::Settings::default(),
             verdict: askance::verdict::Settings::default(),
+            rule_counts: Arc::default(),
             record: Record::OnAllow,
             pending_ttl_s: memory.pending_ttl_s,
             retention_days: RetentionDays::default(),

@@ -17,10 +17,11 @@ use crate::context::ip_lists::{Hit, ListFinding};
 use crate::context::network::NetworkKinds;
 use crate::context::phone::Phone;
 use crate::device_token::TokenUse;
-use crate::event::{FactorSet, FirstFactor, Flow};
+use crate::event::{FactorSet, FirstFactor, Flow, Scalar};
 use crate::keyed_hash::{AddressTag, Anchor, DeviceTag, NetworkTag, Sources, UserKey};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Finding;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -55,6 +56,25 @@ pub struct LoginContext<'a> {
     pub first_factor: FirstFactor,
     /// Whether the browser holds a "remember this browser" session.
     pub remembered_browser: bool,
+    /// What the caller tells that nobody reads but the operator's rules.
+    pub claims: Claims<'a>,
+}
+
+/// What a caller tells that nobody reads but rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Claims<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The user's id.
+    pub user_id: &'a str,
+    /// The application that asks.
+    pub client_id: Option<&'a str>,
+    /// The `User-Agent` header of the browser.
+    pub user_agent: Option<&'a str>,
+    /// Groups of the user.
+    pub groups: &'a [Cow<'a, str>],
+    /// Attributes by name.
+    pub attributes: &'a [(Cow<'a, str>, Scalar<'a>)],
 }
 
 /// What is known of the address.

@@ -6,7 +6,7 @@ use crate::context::agent::Agent;
 use crate::context::geoip::{self, Found};
 use crate::context::ip_lists::{Category, Entry, Hit, ListFinding};
 use crate::context::network::{NetworkKind, NetworkKinds};
-use crate::context::{Account, Address, Location, LoginContext, Organization};
+use crate::context::{Account, Address, Claims, Location, LoginContext, Organization};
 use crate::device_token::{Cookie, DeviceToken, Origin, TokenKeys, TokenUse};
 use crate::event::{ClientIp, GivenLocation, LoginEvent};
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
@@ -72,6 +72,14 @@ impl<M> Pipeline<M> {
             flow: event.flow,
             first_factor: event.first_factor,
             remembered_browser: event.remembered_browser,
+            claims: Claims {
+                tenant: &event.tenant,
+                user_id: &event.user.id,
+                client_id: event.client_id.as_deref(),
+                user_agent: event.user_agent.as_deref(),
+                groups: &event.user.groups,
+                attributes: &event.attributes,
+            },
         }
     }
 

@@ -113,6 +113,7 @@ fn loaded() -> Option<Loaded> {
     Some(Loaded {
         signals: signals::Settings::default(),
         verdict: verdict::Settings::default(),
+        rule_counts: Arc::default(),
         record: settings.record,
         pending_ttl_s: settings.pending_ttl_s,
         retention_days: RetentionDays::default(),

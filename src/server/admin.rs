@@ -111,9 +111,12 @@ fn certificate<M: Memory>(service: &Service<M>) -> Option<data::Certificate> {
 }
 
 fn metrics<M: Memory>(service: &Service<M>) -> Answer {
-    let mut gauges = data::gauges(&service.pipeline.loaded(), service.clock.now());
+    let loaded = service.pipeline.loaded();
+    let mut gauges = data::gauges(&loaded, service.clock.now());
     gauges.extend(certificate(service).and_then(|certificate| certificate.gauge()));
-    let mut answer = Response::new(bytes::Bytes::from(service.meters.render(&gauges)).into());
+    let mut text = service.meters.render(&gauges);
+    loaded.rule_counts.render(&mut text);
+    let mut answer = Response::new(bytes::Bytes::from(text).into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer
 }

@@ -1,12 +1,13 @@
 //! From assessments to an action: the only place that decides.
 //!
-//! Pure, like the signals. Three steps, in this order: [`aggregate`] makes one confidence of the assessments, [`policy`]
-//! an action of confidence, enrolment and flow, [`reasons`] the words.
+//! Pure, like the signals. Four steps, in this order: [`aggregate`] makes one confidence of the assessments, [`policy`]
+//! an action of confidence, enrolment and flow, [`rules`] a stricter one where the operator has such, [`reasons`] the words.
 
 pub mod aggregate;
 pub mod evidence;
 pub mod policy;
 pub mod reasons;
+pub mod rules;
 
 use crate::context::LoginContext;
 use crate::event::FactorSet;
@@ -18,6 +19,7 @@ use arrayvec::ArrayVec;
 use evidence::{Evidence, LogOdds, Thresholds, Weights};
 use policy::ExemptFirstFactor;
 use reasons::Reason;
+use rules::{Facts, Ground, RuleHit, RuleName, Rules};
 use serde::{Deserialize, Serialize};
 
 /// The tunables of the verdict.
@@ -40,6 +42,9 @@ pub struct Settings {
     pub medium: LogOdds,
     /// The same for low; at least `medium`.
     pub low: LogOdds,
+    /// The operator's rules, which stand in `[[rules]]`.
+    #[serde(skip)]
+    pub rules: Rules,
 }
 
 /// Signals that aggregator `any` counts: any but PhoneNumber, which never counts.
@@ -78,6 +83,7 @@ impl Default for Settings {
             weights: Weights::default(),
             medium: evidence::MEDIUM,
             low: evidence::LOW,
+            rules: Rules::default(),
         }
     }
 }
@@ -179,6 +185,12 @@ pub enum RememberedBrowser {
 }
 
 impl RememberedBrowser {
+    /// A rule that demands a factor asks for it in a remembered browser, too.
+    fn beside(self, ruling: &policy::Ruling) -> Self {
+        let is_asked = matches!(ruling.decided_by, DecidedBy::Rule(_)) && ruling.action != Action::Allow;
+        if is_asked && self == Self::Honoured { Self::Ignored } else { self }
+    }
+
     /// The word that stands in answers.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -190,8 +202,8 @@ impl RememberedBrowser {
     }
 }
 
-/// What decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What decided. A clone shares the name of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {
     /// The confidence.
     Aggregator(Aggregator),
@@ -203,13 +215,20 @@ pub enum DecidedBy {
     FirstFactorPasskey,
     /// Flow `password` cannot ask.
     FlowPassword,
+    /// A rule of the operator.
+    Rule(RuleName),
 }
 
 impl DecidedBy {
     /// The words that stand in answers.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
+    pub fn as_str(&self) -> &str {
+        if let Self::Rule(name) = self { name.code() } else { self.word().unwrap_or_default() }
+    }
+
+    /// The same where they are ours, and not those of a rule.
+    pub(crate) fn word(&self) -> Option<&'static str> {
+        Some(match self {
             Self::Aggregator(Aggregator::Evidence) => "aggregator.evidence",
             Self::Aggregator(Aggregator::Strict) => "aggregator.strict",
             Self::Aggregator(Aggregator::Auth0Mean) => "aggregator.auth0_mean",
@@ -218,7 +237,8 @@ impl DecidedBy {
             Self::PolicyNever => "policy.never",
             Self::FirstFactorPasskey => "first_factor.passkey",
             Self::FlowPassword => "flow.password",
-        }
+            Self::Rule(_) => return None,
+        })
     }
 }
 
@@ -353,6 +373,8 @@ pub struct Verdict {
     pub evidence: Option<Evidence>,
     /// Why, in plain words; at least one.
     pub reasons: Vec<Reason>,
+    /// The rules that hold, or fail, in the order of the configuration.
+    pub rules: Vec<RuleHit>,
 }
 
 /// Judges one login: facts and history in, assessments and verdict out.
@@ -363,7 +385,7 @@ pub fn assess(
     verdict_settings: &Settings,
 ) -> (Assessments, Verdict) {
     let assessments = signals::assess(context, recall, signal_settings);
-    let verdict = decide(context, &assessments, Standing::new(context, recall), verdict_settings);
+    let verdict = decide(context, &assessments, recall, verdict_settings);
     (assessments, verdict)
 }
 
@@ -372,7 +394,8 @@ const COUNTED: [Signal; 3] = [Signal::NewDevice, Signal::ImpossibleTravel, Signa
 /// What they do not count.
 const OTHERS: [Signal; 3] = [Signal::NewCountry, Signal::Inactivity, Signal::Reported];
 
-fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing, settings: &Settings) -> Verdict {
+fn decide(context: &LoginContext<'_>, assessments: &Assessments, recall: Recall<'_>, settings: &Settings) -> Verdict {
+    let standing = Standing::new(context, recall);
     let opinion = |signal: Signal| Opinion::from(assessments.of(signal));
     let (counted, confidence, evidence) = match settings.aggregator {
         Aggregator::Evidence => {
@@ -392,6 +415,17 @@ fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Stand
         }
     };
     let ruling = policy::rule(context, assessments, standing, confidence, settings);
+    let facts = || Facts { context, assessments, recall, confidence, evidence: evidence.as_ref() };
+    let mut hits = settings.rules.hits(context.time, facts);
+    let ruling = if hits.is_empty() {
+        ruling
+    } else {
+        let is_enrolled = !context.account.enrolled.is_empty();
+        let ground = Ground { is_enrolled, is_exempt: policy::is_exempt(context, assessments, settings) };
+        let low = confidence == Confidence::Low;
+        let demand = |decided_by| policy::demanded(context, assessments, standing, low, decided_by);
+        rules::apply(ruling, &mut hits, ground, demand)
+    };
     let observe = settings.mode == Mode::Observe;
     let action = if observe { Action::Allow } else { ruling.action };
     Verdict {
@@ -399,13 +433,14 @@ fn decide(context: &LoginContext<'_>, assessments: &Assessments, standing: Stand
         action,
         would_be: ruling.action,
         mode: settings.mode,
-        decided_by: ruling.decided_by,
-        remembered_browser: policy::remembered(context, standing, confidence),
+        remembered_browser: policy::remembered(context, standing, confidence).beside(&ruling),
         offered: if action.demands_mfa() { ruling.offered } else { FactorSet::EMPTY },
         strength: ruling.strength,
         next: ruling.next.filter(|_| action.demands_mfa()),
         interactive: context.flow.is_interactive(),
-        reasons: reasons::explain(context, assessments, counted, evidence.as_ref(), &ruling),
+        reasons: reasons::explain(context, assessments, counted, evidence.as_ref(), &ruling, &hits),
         evidence,
+        decided_by: ruling.decided_by,
+        rules: hits,
     }
 }

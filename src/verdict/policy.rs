@@ -73,13 +73,24 @@ pub(super) fn rule(
     if is_exempt(context, assessments, settings) {
         return allow(DecidedBy::FirstFactorPasskey);
     }
+    let decided_by = if low { by_confidence } else { DecidedBy::PolicyAlways };
+    demanded(context, assessments, standing, low, decided_by)
+}
+
+/// What a demand for a factor comes to.
+pub(super) fn demanded(
+    context: &LoginContext<'_>,
+    assessments: &Assessments,
+    standing: Standing,
+    low: bool,
+    decided_by: DecidedBy,
+) -> Ruling {
     let strength = required_strength(context, assessments, standing);
     let offered = match strength {
         Strength::Any => offerable(context, assessments),
         // Only the strongest: where that is weak, it lets the login pass and proves no more.
         Strength::PhishingResistant => offerable(context, assessments).iter().take(1).collect(),
     };
-    let decided_by = if low { by_confidence } else { DecidedBy::PolicyAlways };
     let ruling = if !offered.is_empty() {
         demand(Action::Challenge, Next::Challenge, offered, decided_by)
     } else if !low {
@@ -91,7 +102,7 @@ pub(super) fn rule(
 }
 
 /// A passkey is not followed by a second factor, but where something of the login was labelled fraud.
-fn is_exempt(context: &LoginContext<'_>, assessments: &Assessments, settings: &Settings) -> bool {
+pub(super) fn is_exempt(context: &LoginContext<'_>, assessments: &Assessments, settings: &Settings) -> bool {
     context.first_factor == FirstFactor::Passkey
         && settings.exempt_first_factors.contains(&ExemptFirstFactor::Passkey)
         && assessments.reported.code != Code::Reported
@@ -108,8 +119,8 @@ fn required_strength(context: &LoginContext<'_>, assessments: &Assessments, stan
 /// Nobody to ask but the owner of the email address, if there is one who can be trusted.
 fn unenrolled_at_low(context: &LoginContext<'_>, decided_by: DecidedBy) -> Ruling {
     match no_email(context) {
-        Some(no_email) => Ruling { action: Action::Deny, no_email: Some(no_email), ..allow(decided_by) },
-        None if context.flow == Flow::Password => Ruling { action: Action::Deny, ..allow(DecidedBy::FlowPassword) },
+        Some(no_email) => Ruling { no_email: Some(no_email), ..refuse(decided_by) },
+        None if context.flow == Flow::Password => refuse(DecidedBy::FlowPassword),
         None => {
             let email = FactorSet::EMPTY.with(Factor::Email);
             demand(Action::VerifyEmail, Next::VerifyEmail, email, decided_by)
@@ -117,7 +128,11 @@ fn unenrolled_at_low(context: &LoginContext<'_>, decided_by: DecidedBy) -> Rulin
     }
 }
 
-fn allow(decided_by: DecidedBy) -> Ruling {
+pub(super) fn refuse(decided_by: DecidedBy) -> Ruling {
+    Ruling { action: Action::Deny, ..allow(decided_by) }
+}
+
+pub(super) fn allow(decided_by: DecidedBy) -> Ruling {
     Ruling {
         action: Action::Allow,
         decided_by,

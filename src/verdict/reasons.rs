@@ -2,6 +2,7 @@
 
 use super::evidence::{self, Cause, Contribution, Evidence};
 use super::policy::{NoEmail, Ruling};
+use super::rules::RuleHit;
 use super::{Action, DecidedBy};
 use crate::context::LoginContext;
 use crate::signals::impossible_travel::Travel;
@@ -13,8 +14,8 @@ use std::borrow::Cow;
 /// Why, with the stable code that a program can act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// A code of signals.md, or the policy's.
-    pub code: &'static str,
+    /// A code of signals.md, the policy's, or `rule.NAME`.
+    pub code: Cow<'static, str>,
     /// One sentence, in English.
     pub text: Cow<'static, str>,
 }
@@ -26,6 +27,7 @@ pub(super) fn explain(
     counted: &[Signal],
     evidence: Option<&Evidence>,
     ruling: &Ruling,
+    rules: &[RuleHit],
 ) -> Vec<Reason> {
     let mut reasons = doubts(context, assessments, counted);
     if let Some(evidence) = evidence {
@@ -36,13 +38,17 @@ pub(super) fn explain(
     }
     if context.address.edge_ignored {
         let text = "this client is not trusted with `location` and `edge`; they were ignored";
-        reasons.push(Reason { code: "edge_not_trusted", text: text.into() });
+        reasons.push(Reason { code: "edge_not_trusted".into(), text: text.into() });
     }
     if let Some(cause) = evidence.and_then(|evidence| evidence.decisive) {
         let text = format!("without {} confidence would not have been low", noun(cause));
-        reasons.push(Reason { code: "decisive", text: text.into() });
+        reasons.push(Reason { code: "decisive".into(), text: text.into() });
     }
     reasons.extend(of_policy(ruling));
+    if let DecidedBy::Rule(name) = &ruling.decided_by {
+        let decided = rules.iter().find(|rule| rule.name == *name).map(RuleHit::reason);
+        reasons.splice(0..0, decided);
+    }
     reasons
 }
 
@@ -76,7 +82,7 @@ fn weighed(context: &LoginContext<'_>, assessments: &Assessments, evidence: &Evi
 
 fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
     let signal = |assessment: &Assessment| of_signal(assessment, context, assessments.travel.as_ref());
-    let fixed = |text: &'static str| Reason { code: cause.as_str(), text: text.into() };
+    let fixed = |text: &'static str| Reason { code: cause.as_str().into(), text: text.into() };
     match cause {
         Cause::DeviceNew | Cause::DeviceAndBrowserNew | Cause::DevicesLapsed | Cause::BrowserNew => {
             signal(&assessments.new_device)
@@ -95,7 +101,7 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
         Cause::SystemNew => fixed("the user has not logged in through this provider"),
         Cause::DeviceHabitKept => fixed("the user has kept one device for weeks, and it is not this one"),
         Cause::NotAvailable => Reason {
-            code: Code::AssessmentNotAvailable.as_str(),
+            code: Code::AssessmentNotAvailable.as_str().into(),
             text: "a check could not be made, so it counts as a doubt".into(),
         },
         // These speak for the user, unless an operator turned their weight round.
@@ -157,7 +163,7 @@ fn in_favour(context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
 }
 
 fn of_signal(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Reason {
-    Reason { code: assessment.code.as_str(), text: text(assessment, context, travel) }
+    Reason { code: assessment.code.as_str().into(), text: text(assessment, context, travel) }
 }
 
 fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Cow<'static, str> {
@@ -256,15 +262,16 @@ fn of_policy(ruling: &Ruling) -> Option<Reason> {
         NoEmail::FirstFactor => "the email address was the first factor, so it cannot be the second",
     });
     if let Some(text) = no_email {
-        return Some(Reason { code: "no_email", text: text.into() });
+        return Some(Reason { code: "no_email".into(), text: text.into() });
     }
-    let text = match (ruling.decided_by, ruling.action) {
+    let text = match (&ruling.decided_by, ruling.action) {
         (DecidedBy::PolicyAlways, Action::Challenge) => "the policy asks everyone for a second factor",
         (DecidedBy::PolicyAlways, _) => "the browser is remembered and nothing speaks against it",
         (DecidedBy::PolicyNever, _) => "the policy asks nobody for a second factor",
         (DecidedBy::FirstFactorPasskey, _) => "a passkey was the first factor, so none is asked again",
         (DecidedBy::FlowPassword, _) => "the password flow cannot ask, and the user has no usable factor",
-        (DecidedBy::Aggregator(_), _) => return None,
+        // The rule's own words stand first.
+        (DecidedBy::Aggregator(_) | DecidedBy::Rule(_), _) => return None,
     };
-    Some(Reason { code: ruling.decided_by.as_str(), text: text.into() })
+    Some(Reason { code: ruling.decided_by.word()?.into(), text: text.into() })
 }

@@ -12,8 +12,8 @@ pub(super) fn of(scored: &Scored<'_>) -> String {
 }
 
 /// The gravest alone.
-pub(super) fn gravest(scored: &Scored<'_>) -> &'static str {
-    scored.verdict.reasons.first().map_or("no reason", |reason| reason.code)
+pub(super) fn gravest<'s>(scored: &'s Scored<'_>) -> &'s str {
+    scored.verdict.reasons.first().map_or("no reason", |reason| reason.code.as_ref())
 }
 
 fn named(reason: &Reason, assessments: &Assessments) -> String {
@@ -23,6 +23,6 @@ fn named(reason: &Reason, assessments: &Assessments) -> String {
     };
     match Signal::ALL.iter().find(|signal| says(signal)) {
         Some(signal) => format!("{} {}", signal.as_str(), reason.code),
-        None => reason.code.to_owned(),
+        None => reason.code.as_ref().to_owned(),
     }
 }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 pub(super) struct Charts {
     /// By hour since 1970: legitimate logins, and how many of them were asked. 24 bytes an hour.
     pub(super) hours: BTreeMap<u32, (u64, u64)>,
-    /// Legitimate logins that were asked, by the gravest reason: a closed set.
-    pub(super) causes: BTreeMap<&'static str, u64>,
+    /// Legitimate logins that were asked, by the gravest reason: our codes, and the names of rules.
+    pub(super) causes: BTreeMap<String, u64>,
     /// By how suspicious they look, legitimate logins and attacks.
     levels: BTreeMap<u8, [u64; 2]>,
 }
@@ -50,7 +50,11 @@ impl Charts {
         hour.0 += 1;
         hour.1 += u64::from(asked);
         if asked {
-            *self.causes.entry(cause::gravest(scored)).or_default() += 1;
+            let cause = cause::gravest(scored);
+            match self.causes.get_mut(cause) {
+                Some(count) => *count += 1,
+                None => drop(self.causes.insert(cause.to_owned(), 1)),
+            }
         }
     }
 

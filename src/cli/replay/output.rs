@@ -26,7 +26,7 @@ pub(super) struct DecisionLine<'a> {
     confidence: &'static str,
     /// The sum of an aggregator that has one; none of today's has.
     score: Option<f64>,
-    decided_by: &'static str,
+    decided_by: &'a str,
     codes: Codes<'a>,
     label: &'static str,
 }

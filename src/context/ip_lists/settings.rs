@@ -127,6 +127,9 @@ pub enum Category {
 }
 
 impl Category {
+    /// Every category.
+    pub const ALL: [Self; 5] = [Self::Abuse, Self::Anonymizer, Self::Datacenter, Self::Reputation, Self::Unroutable];
+
     /// What it says of a network's use.
     pub(super) fn kinds(self) -> NetworkKinds {
         match self {

@@ -100,7 +100,8 @@ impl Given {
         assessments: &Assessments,
         verdict: &Verdict,
     ) -> Self {
-        let Verdict { action, would_be, mode, confidence, decided_by, .. } = *verdict;
+        let Verdict { action, would_be, mode, confidence, .. } = *verdict;
+        let decided_by = verdict.decided_by.clone();
         let codes = Signal::ALL.map(|signal| assessments.of(signal).code);
         Self { user, name, client, login, ip, codes, action, would_be, mode, confidence, decided_by }
     }

@@ -11,9 +11,11 @@ use crate::event::{Factor, FactorSet};
 use crate::history::Login;
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, SourceKey, Sources, UserKey};
 use crate::memory::decisions::{ClientTag, Decision, Given, Name, Pending, Settled};
-use crate::memory::record::numbers::Numbered;
+use crate::memory::record::numbers::{BY_RULE, Numbered, decider_of_number, number_of_decider};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Visit;
+use crate::verdict::DecidedBy;
+use crate::verdict::rules::RuleName;
 use arrayvec::ArrayVec;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
@@ -183,17 +185,42 @@ impl Field for Name {
     fn put(&self, out: &mut Vec<u8>) {
         let (text, tenant_bytes) = self.as_parts();
         tenant_bytes.put(out);
-        // Bounded where logins are read, far below this.
-        let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        length.put(out);
-        out.extend_from_slice(text.as_bytes());
+        put_text(text, out);
     }
 
     fn take(from: &mut Reader<'_>) -> Option<Self> {
-        let (tenant_bytes, length) = (u16::take(from)?, u32::take(from)?);
-        let (text, rest) = from.0.split_at_checked(usize::try_from(length).ok()?)?;
-        from.0 = rest;
-        Self::from_parts(std::str::from_utf8(text).ok()?, tenant_bytes)
+        let tenant_bytes = u16::take(from)?;
+        Self::from_parts(take_text(from)?, tenant_bytes)
+    }
+}
+
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    // Bounded where logins and rules are read, far below this.
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    length.put(out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn take_text<'a>(from: &mut Reader<'a>) -> Option<&'a str> {
+    let length = u32::take(from)?;
+    let (text, rest) = from.0.split_at_checked(usize::try_from(length).ok()?)?;
+    from.0 = rest;
+    std::str::from_utf8(text).ok()
+}
+
+impl Field for DecidedBy {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(number_of_decider(self));
+        if let Self::Rule(name) = self {
+            put_text(name.as_str(), out);
+        }
+    }
+
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        match from.bytes()? {
+            [BY_RULE] => take_text(from).and_then(|name| RuleName::new(name).ok()).map(Self::Rule),
+            [number] => decider_of_number(number),
+        }
     }
 }
 

@@ -53,16 +53,6 @@ numbered! {
         2 = High,
         3 = Neutral,
     }
-    DecidedBy {
-        0 = Aggregator(Aggregator::Strict),
-        1 = Aggregator(Aggregator::Auth0Mean),
-        2 = Aggregator(Aggregator::Any),
-        3 = PolicyAlways,
-        4 = PolicyNever,
-        5 = FirstFactorPasskey,
-        6 = FlowPassword,
-        7 = Aggregator(Aggregator::Evidence),
-    }
     FirstFactor {
         0 = Pwd,
         1 = Passkey,
@@ -136,6 +126,39 @@ numbered! {
     }
 }
 
+/// Stands for a rule, whose name follows.
+pub(super) const BY_RULE: u8 = 8;
+
+/// The number of what decided.
+pub(super) fn number_of_decider(decided_by: &DecidedBy) -> u8 {
+    match decided_by {
+        DecidedBy::Aggregator(Aggregator::Strict) => 0,
+        DecidedBy::Aggregator(Aggregator::Auth0Mean) => 1,
+        DecidedBy::Aggregator(Aggregator::Any) => 2,
+        DecidedBy::PolicyAlways => 3,
+        DecidedBy::PolicyNever => 4,
+        DecidedBy::FirstFactorPasskey => 5,
+        DecidedBy::FlowPassword => 6,
+        DecidedBy::Aggregator(Aggregator::Evidence) => 7,
+        DecidedBy::Rule(_) => BY_RULE,
+    }
+}
+
+/// What the number stands for, but [`BY_RULE`].
+pub(super) fn decider_of_number(number: u8) -> Option<DecidedBy> {
+    Some(match number {
+        0 => DecidedBy::Aggregator(Aggregator::Strict),
+        1 => DecidedBy::Aggregator(Aggregator::Auth0Mean),
+        2 => DecidedBy::Aggregator(Aggregator::Any),
+        3 => DecidedBy::PolicyAlways,
+        4 => DecidedBy::PolicyNever,
+        5 => DecidedBy::FirstFactorPasskey,
+        6 => DecidedBy::FlowPassword,
+        7 => DecidedBy::Aggregator(Aggregator::Evidence),
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,11 +170,13 @@ mod tests {
             let all = (0..=u8::MAX).filter_map(|number| Some((number, T::of_number(number)?)));
             all.inspect(|(number, value)| assert_eq!(value.number(), *number)).count()
         }
+        let deciders = (0..=u8::MAX).filter_map(|number| Some((number, decider_of_number(number)?)));
+        let deciders = deciders.inspect(|(number, by)| assert_eq!(number_of_decider(by), *number)).count();
         let counts = [
             (count::<Action>(), 4),
             (count::<Mode>(), 2),
             (count::<Confidence>(), 4),
-            (count::<DecidedBy>(), 8),
+            (deciders, 8),
             (count::<FirstFactor>(), 5),
             (count::<Factor>(), 5),
             (count::<Teaches>(), 3),

@@ -1,4 +1,4 @@
-use super::numbers::Numbered;
+use super::numbers::{Numbered, decider_of_number};
 use super::*;
 use crate::clock::Timestamp;
 use crate::context::agent::{Agent, AgentFamily};
@@ -10,6 +10,8 @@ use crate::keyed_hash::{AddressTag, DeviceTag, HashKey, NetworkTag, SourceKey, S
 use crate::memory::decisions::{ClientTag, Given, IdSource, Name, Pending, Settled};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Visit;
+use crate::verdict::DecidedBy;
+use crate::verdict::rules::RuleName;
 use proptest::option;
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -66,6 +68,12 @@ fn any_login() -> impl Strategy<Value = Login> {
     )
 }
 
+fn any_decider() -> impl Strategy<Value = DecidedBy> {
+    let ours: Vec<DecidedBy> = (0..=u8::MAX).filter_map(decider_of_number).collect();
+    let rules = "[A-Za-z0-9_-]{1,64}".prop_filter_map("a name", |name| RuleName::new(&name).ok());
+    prop_oneof![prop::sample::select(ours), rules.prop_map(DecidedBy::Rule)]
+}
+
 fn any_ip() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<u32>().prop_map(|bits| Ipv4Addr::from_bits(bits).into()),
@@ -80,7 +88,7 @@ fn any_given() -> impl Strategy<Value = Given> {
     ];
     let who = (any::<u128>(), name, any::<u64>());
     let codes = [any_of(), any_of(), any_of(), any_of(), any_of(), any_of(), any_of()];
-    let said = (any_of(), any_of(), any_of(), any_of(), any_of());
+    let said = (any_of(), any_of(), any_of(), any_of(), any_decider());
     (who, any_login(), option::of(any_ip()), codes, said).prop_map(
         |((user, name, client), login, ip, codes, (action, would_be, mode, confidence, decided_by))| Given {
             user: UserKey(user),
@@ -153,7 +161,7 @@ fn one() -> Decision {
         would_be: Numbered::of_number(1).unwrap(),
         mode: Numbered::of_number(0).unwrap(),
         confidence: Numbered::of_number(0).unwrap(),
-        decided_by: Numbered::of_number(0).unwrap(),
+        decided_by: decider_of_number(0).unwrap(),
     };
     Decision::Pending(Box::new(Pending {
         given,

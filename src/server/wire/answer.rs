@@ -7,6 +7,7 @@ use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Details, Leg, Signal};
 use crate::units::{Confidence, CountryCode};
 use crate::verdict::evidence::Evidence;
+use crate::verdict::rules::RuleHit;
 use std::borrow::Cow;
 
 /// A usual answer has some 1,100 bytes.
@@ -35,6 +36,7 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     risk_assessment(&mut json, scored);
     evidence(&mut json, scored);
     reasons(&mut json, scored);
+    rules(&mut json, &verdict.rules);
     mfa(&mut json, scored);
     degraded(&mut json, scored);
     device(&mut json, scored);
@@ -246,7 +248,7 @@ fn reasons(json: &mut Json, scored: &Scored<'_>) {
     let mut opening = r#","reasons":[{"code":""#;
     for reason in &scored.verdict.reasons {
         json.raw(opening);
-        json.plain(reason.code);
+        json.plain(&reason.code);
         match &reason.text {
             Cow::Borrowed(ours) => {
                 json.raw(r#"","text":""#);
@@ -263,6 +265,42 @@ fn reasons(json: &mut Json, scored: &Scored<'_>) {
     }
     // There is at least one.
     json.raw("}]");
+}
+
+/// Present when a rule holds, or fails.
+fn rules(json: &mut Json, hits: &[RuleHit]) {
+    let Some((first, others)) = hits.split_first() else { return };
+    json.raw(r#","rules":["#);
+    rule(json, first);
+    for hit in others {
+        json.raw(",");
+        rule(json, hit);
+    }
+    json.raw("]");
+}
+
+fn rule(json: &mut Json, hit: &RuleHit) {
+    json.raw(r#"{"name":""#);
+    json.plain(hit.name.as_str());
+    json.raw(r#"","effect":""#);
+    json.plain(hit.effect.as_str());
+    json.raw("\"");
+    if hit.is_shadow {
+        json.raw(r#","shadow":true"#);
+    }
+    if hit.has_failed {
+        json.raw(r#","failed":true"#);
+    }
+    if let Some(lifted) = hit.lifted {
+        json.raw(r#","lifted":""#);
+        json.plain(lifted.as_str());
+        json.raw("\"");
+    }
+    if let Some(reason) = &hit.reason {
+        json.raw(r#","reason":"#);
+        json.text(reason);
+    }
+    json.raw("}");
 }
 
 /// Present when a factor is demanded.

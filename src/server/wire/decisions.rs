@@ -95,7 +95,7 @@ pub(in crate::server) struct DecisionBody<'a> {
     /// `high`, `medium`, `low` or `neutral`.
     confidence: &'static str,
     /// As in the answer to `POST /v1/score`.
-    decided_by: &'static str,
+    decided_by: &'a str,
     /// Whether a factor was demanded.
     demand_mfa: bool,
     /// The code of each assessor.
