@@ -1,7 +1,7 @@
 //! Black-box tests: the built `askance` binary, started with a configuration of the test's own and spoken to over real
 //! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `openapi` its description, `config`
 //! and `commands` the command line, `clients` the snippets of the documentation; `agents`, `databases` and `lists` where facts come
-//! from; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `faults` what
+//! from; `rules` those of the operator; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `faults` what
 //! fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `layering` the direction of
 //! dependencies inside `src`, `privacy` what of people lies on the disk.
 
@@ -31,6 +31,7 @@ mod peers;
 mod presets;
 mod privacy;
 mod redis;
+mod rules;
 mod signals;
 mod support;
 mod tls;
