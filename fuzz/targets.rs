@@ -7,6 +7,8 @@
 mod bodies;
 #[path = "targets/files.rs"]
 mod files;
+#[path = "targets/rules.rs"]
+mod rules;
 #[path = "targets/texts.rs"]
 mod texts;
 
@@ -23,6 +25,7 @@ use std::sync::LazyLock;
 
 pub use bodies::{feedback_body, login_body, outcome_body, past_login};
 pub use files::{config_file, database_file, list_file};
+pub use rules::rule_source;
 pub use texts::{client_hints, device_cookie, phone_number, time};
 
 /// A function that holds for any bytes.
@@ -42,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("outcome_body", outcome_body),
     ("past_login", past_login),
     ("phone_number", phone_number),
+    ("rule_source", rule_source),
     ("time", time),
     ("user_agent", user_agent),
 ];

@@ -12,7 +12,7 @@ use targets::{TARGETS, Target};
 
 /// Of all seeds of a target together.
 const MUTATIONS: usize = 20_000;
-/// Of targets whose code takes longer, unoptimised: a configuration takes 3 ms, a user agent 1.7, a list of addresses 0.2.
+/// Of targets whose code takes longer, unoptimised: a configuration takes 3 ms, an expression of a rule 2, a user agent 1.7, a list of addresses 0.2.
 const MUTATIONS_OF_SLOW: &[(&str, usize)] = &[
     ("client_hints", 5_000),
     ("config_file", 500),
@@ -22,6 +22,7 @@ const MUTATIONS_OF_SLOW: &[(&str, usize)] = &[
     ("login_body", 5_000),
     ("past_login", 5_000),
     ("phone_number", 2_000),
+    ("rule_source", 1_000),
     ("user_agent", 2_000),
 ];
 /// Longer inputs cost time and reach no further: the caps of all targets are below.
