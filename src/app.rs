@@ -142,11 +142,14 @@ impl App {
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
-        let server = Server::bind(&config.server, certificates.clone(), server_pipeline, server_meters, clock);
+        let server = {
+            let (settings, hooks) = (&config.server, &config.hooks);
+            Server::bind(settings, hooks, certificates.clone(), server_pipeline, server_meters, clock)
+        };
         Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
     }
 
-    /// The addresses as bound: main ones in the order of the configuration, the admin listener's last.
+    /// The addresses as bound: main ones in the order of the configuration, those of the hooks, the admin listener's last.
     ///
     /// # Errors
     ///

@@ -20,6 +20,8 @@ pub struct Config {
     pub preset: Option<Preset>,
     /// Listeners, limits and clients.
     pub server: server::Settings,
+    /// Doors for reverse proxies.
+    pub hooks: server::hooks::Settings,
     /// Device cookies.
     pub device_token: device_token::Settings,
     /// GeoIP databases.
@@ -188,6 +190,7 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
                 config.origin.push_str(origin);
                 let refused = config.server.refuse_open_doors();
                 let refused = refused.and_then(|()| config.server.refuse_unknowable_clients());
+                let refused = refused.and_then(|()| config.hooks.refuse_dead_ends());
                 let refused = refused.and_then(|()| config.verdict.refuse_crossed_thresholds());
                 refused.map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);

@@ -12,6 +12,7 @@
 //! are kept.
 
 use crate::keyed_hash::{DeviceTag, NetworkTag};
+use crate::signing::SigningKeys;
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
@@ -19,6 +20,9 @@ use std::fmt;
 use std::hash::Hasher;
 use std::path::PathBuf;
 use subtle::{Choice, ConstantTimeEq};
+
+/// The name of the cookie.
+pub const COOKIE_NAME: &str = "__Host-askance_device";
 
 /// The tunables of device cookies.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -122,6 +126,7 @@ type Bytes = ArrayVec<u8, COOKIE_BYTES_MAX>;
 #[derive(Clone)]
 pub struct TokenKeys {
     keys: Vec<Key>,
+    signing: SigningKeys,
 }
 
 /// Of one secret, a key for each use.
@@ -140,7 +145,14 @@ impl TokenKeys {
                 blake3::derive_key("askance 2026-11-21 device cookie, user", secret);
             Key { mac: blake3::derive_key("askance 2026-11-21 device cookie, authentication", secret), user }
         };
-        (!secrets.is_empty()).then(|| Self { keys: secrets.iter().map(key).collect() })
+        let signing = SigningKeys::new(secrets);
+        (!secrets.is_empty()).then(|| Self { keys: secrets.iter().map(key).collect(), signing })
+    }
+
+    /// Keys of the same secrets for whatever else goes out and comes back.
+    #[must_use]
+    pub fn signing(&self) -> &SigningKeys {
+        &self.signing
     }
 
     /// A secret as a file holds it: 64 hex digits, lower case, blanks around them.

@@ -382,6 +382,9 @@ impl FactorSet {
     /// No factor.
     pub const EMPTY: Self = Self(0);
 
+    /// Every factor.
+    pub const ALL: Self = Self(0b1_1111);
+
     /// This set and `factor`.
     #[must_use]
     pub fn with(self, factor: Factor) -> Self {
@@ -446,5 +449,6 @@ mod tests {
         let set: FactorSet = [Factor::BackupCode, Factor::Sms, Factor::Webauthn].into_iter().collect();
         assert_eq!(set.iter().collect::<Vec<_>>(), [Factor::Webauthn, Factor::Sms, Factor::BackupCode]);
         assert!(!set.without(Factor::Sms).has(Factor::Sms));
+        assert_eq!(Factor::ALL.into_iter().collect::<FactorSet>(), FactorSet::ALL);
     }
 }

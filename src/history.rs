@@ -11,6 +11,7 @@ mod reports;
 mod retention;
 mod rounding;
 mod row;
+mod stamp;
 mod token;
 mod view;
 
@@ -18,6 +19,7 @@ pub use lesson::{Lesson, Login, Proof};
 pub use reports::{Subject, Traces};
 pub use retention::Cutoffs;
 pub use row::RowError;
+pub use stamp::Stamp;
 pub use token::TokenStanding;
 pub use view::{Held, HeldDevice, HeldNetwork, HeldToken, Used};
 

@@ -70,6 +70,7 @@ pub mod device_token;
 pub mod geodesy;
 pub mod keyed_hash;
 pub mod privacy;
+pub mod signing;
 pub mod units;
 
 pub mod event;

@@ -1,7 +1,9 @@
 //! The flow: context → signals → verdict → memory → answer. The only sequencer; every step is somebody else's.
 
 mod adoption;
+pub mod assurance;
 mod gather;
+pub mod request;
 mod rules;
 mod teach;
 mod users;

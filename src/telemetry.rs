@@ -161,6 +161,8 @@ pub enum Route {
     Device,
     /// `/v1/openapi.json`
     Describe,
+    /// What reverse proxies ask.
+    Hook,
     /// Health, readiness and metrics.
     Admin,
     /// Anything else.
@@ -168,7 +170,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Score,
         Self::Outcome,
         Self::Feedback,
@@ -179,6 +181,7 @@ impl Route {
         Self::Export,
         Self::Device,
         Self::Describe,
+        Self::Hook,
         Self::Admin,
         Self::Unknown,
     ];
@@ -195,6 +198,7 @@ impl Route {
             Self::Export => "export",
             Self::Device => "device",
             Self::Describe => "openapi",
+            Self::Hook => "hook",
             Self::Admin => "admin",
             Self::Unknown => "unknown",
         }
@@ -223,7 +227,7 @@ impl DataKind {
 }
 
 /// The statuses that the server gives by itself.
-const STATUSES: [u16; 14] = [200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503];
+const STATUSES: [u16; 16] = [200, 204, 302, 303, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503];
 
 impl Meters {
     /// All metrics at zero.

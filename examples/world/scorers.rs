@@ -26,7 +26,7 @@ impl Scorer {
     /// Today's aggregators, and the baselines.
     pub(crate) const ALL: [Self; 12] = [
         Self::Askance { name: "askance evidence", verdict: EVIDENCE },
-        Self::Askance { name: "askance evidence, low = -6.5", verdict: STRICTER },
+        Self::Askance { name: "askance evidence, low = -6.2", verdict: STRICTER },
         Self::Sum,
         Self::Askance { name: "askance strict", verdict: "verdict.aggregator = 'strict'" },
         Self::Askance { name: "askance auth0_mean", verdict: "preset = 'auth0'" },
@@ -72,7 +72,7 @@ impl Scorer {
 
 const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
 /// For who would rather ask one honest login in ten.
-const STRICTER: &str = "verdict = { aggregator = 'evidence', medium = -6.5, low = -6.5 }";
+const STRICTER: &str = "verdict = { aggregator = 'evidence', medium = -6.2, low = -6.2 }";
 
 fn sum(scored: &Scored<'_>) -> f64 {
     let evidence = scored.verdict.evidence.as_ref();

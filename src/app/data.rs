@@ -199,6 +199,7 @@ impl Reloader {
 
     fn needs_restart(&self) -> bool {
         self.config.server != self.started.server
+            || self.config.hooks != self.started.hooks
             || self.config.memory != self.started.memory
             || privacy_of_store(&self.config) != privacy_of_store(&self.started)
             || self.config.telemetry != self.started.telemetry

@@ -12,6 +12,7 @@ mod users;
 use super::auth::{Access, Caller};
 use super::body;
 use super::error::Failure;
+use super::hooks::{self, Hooks};
 use super::limits::InFlight;
 use super::tls::{Certificates, Certified};
 use super::wire::login::Reception;
@@ -52,7 +53,8 @@ pub(super) struct Service<M> {
     draining: AtomicBool,
     in_flight: InFlight,
     pub(super) retries: Retries,
-    body_bytes_max: usize,
+    pub(super) hooks: Hooks,
+    pub(super) body_bytes_max: usize,
     request_timeout: Duration,
 }
 
@@ -60,6 +62,7 @@ impl<M: Memory> Service<M> {
     pub(super) fn new(
         pipeline: Arc<Pipeline<M>>,
         settings: &Settings,
+        hooks: &hooks::Settings,
         certificates: Option<Arc<Certificates>>,
         meters: Arc<Meters>,
         clock: Clock,
@@ -74,6 +77,7 @@ impl<M: Memory> Service<M> {
             meters,
             clock,
             draining: AtomicBool::new(false),
+            hooks: Hooks::new(hooks, settings.in_flight_max.as_usize(), clock),
             body_bytes_max: settings.body_bytes_max.as_usize(),
             request_timeout: Duration::from_millis(settings.request_timeout_ms.get().into()),
         }
@@ -144,7 +148,7 @@ impl<M: Memory> Service<M> {
         }
     }
 
-    async fn json_body(&self, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Failure> {
+    pub(super) async fn json_body(&self, headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Failure> {
         has_type(headers, JSON)?;
         body::read(body, self.body_bytes_max, self.request_timeout).await
     }

@@ -164,6 +164,24 @@ impl Access {
         self.clients.len().max(1)
     }
 
+    /// Whether anybody is known by a key or a certificate.
+    pub(super) fn has_clients(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
+    /// Finds out who calls, of programs that send their key as `X-API-Key`, too.
+    pub(super) fn authenticate_program(
+        &self,
+        headers: &HeaderMap,
+        authority: Option<&Authority>,
+        certified: Option<Certified>,
+    ) -> Result<Caller<'_>, Failure> {
+        match headers.get("x-api-key") {
+            Some(key) if self.has_clients() && !headers.contains_key(AUTHORIZATION) => self.of_key(key.to_str().ok()),
+            _ => self.authenticate(headers, authority, certified),
+        }
+    }
+
     /// Finds out who calls. Without clients everybody local may; with clients a key decides where one is sent, be it good
     /// or bad, and else the certificate that came with the connection.
     pub(super) fn authenticate(
@@ -183,7 +201,11 @@ impl Access {
                 .map(|client| Caller { client: Some(client), share })
                 .ok_or(Failure::KeyInvalid);
         };
-        let key = authorization.to_str().ok().and_then(bearer);
+        self.of_key(authorization.to_str().ok().and_then(bearer))
+    }
+
+    /// Whose key it is.
+    fn of_key(&self, key: Option<&str>) -> Result<Caller<'_>, Failure> {
         let presented = KeyDigest::of(key.unwrap_or_default());
         // Every client is looked at, however early one fits: the time tells nothing.
         let mut found = None;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
@@ -77,6 +77,16 @@ pub(super) enum Listener {
 pub(super) enum Accepted {
     Tcp(std::net::TcpStream),
     Unix(StdUnixStream),
+}
+
+impl Accepted {
+    /// Who is at the other end; on a Unix socket, this machine.
+    pub(super) fn peer(&self) -> io::Result<IpAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map(|address| address.ip()),
+            Self::Unix(_) => Ok(Ipv4Addr::LOCALHOST.into()),
+        }
+    }
 }
 
 /// The file of a Unix socket, removed when dropped.

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod hooks;
 mod limits;
 mod listen;
 pub mod logged;

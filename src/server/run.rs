@@ -5,8 +5,8 @@ use super::connection::{self, Limits};
 use super::limits::Connections;
 use super::listen::{Accepted, Bound, Listen, Listener};
 use super::tls::Certificates;
-use super::worker::{Handover, Worker};
-use super::{Settings, admin};
+use super::worker::{Front, Handover, Worker};
+use super::{Settings, admin, hooks};
 use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::pipeline::Pipeline;
@@ -38,6 +38,7 @@ pub struct Server<M> {
     service: Arc<Service<M>>,
     settings: Settings,
     main: Vec<Bound>,
+    hooks: Vec<Bound>,
     admin: Bound,
 }
 
@@ -68,6 +69,7 @@ impl<M: Memory> Server<M> {
     /// The first address that cannot be had; those bound before are given back.
     pub fn bind(
         settings: &Settings,
+        hooks: &hooks::Settings,
         certificates: Option<Arc<Certificates>>,
         pipeline: Arc<Pipeline<M>>,
         meters: Arc<Meters>,
@@ -76,19 +78,20 @@ impl<M: Memory> Server<M> {
         let bind = |listen: &Listen| Bound::bind(listen).map_err(|source| BindError { listen: listen.clone(), source });
         Ok(Self {
             main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
+            hooks: hooks.listen.iter().flat_map(|listen| &listen.0).map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
-            service: Arc::new(Service::new(pipeline, settings, certificates, meters, clock)),
+            service: Arc::new(Service::new(pipeline, settings, hooks, certificates, meters, clock)),
             settings: settings.clone(),
         })
     }
 
-    /// The addresses as bound, in the order of the configuration; the admin listener's last.
+    /// The addresses as bound, in the order of the configuration: main, hooks, and the admin listener's last.
     ///
     /// # Errors
     ///
     /// The system does not tell.
     pub fn addresses(&self) -> io::Result<Vec<Listen>> {
-        self.main.iter().chain([&self.admin]).map(Bound::address).collect()
+        self.main.iter().chain(&self.hooks).chain([&self.admin]).map(Bound::address).collect()
     }
 
     /// Serves until `stop` is over, then lets requests under way finish. SIGHUP calls `reload`. Blocks the thread.
@@ -151,15 +154,17 @@ impl<M: Memory> Server<M> {
         let admin_address = self.admin.address()?;
         let admin = self.admin.into_listener()?;
         let mut dispatches = Vec::new();
-        for bound in self.main {
+        let main = self.main.into_iter().map(|bound| (bound, Front::Main));
+        for (bound, front) in main.chain(self.hooks.into_iter().map(|bound| (bound, Front::Hooks))) {
             let address = bound.address()?;
             let dispatch = Dispatch {
                 workers: workers.iter().map(|worker| worker.connections.clone()).collect(),
                 connections: connections.clone(),
                 service: Arc::clone(&service),
+                front,
             };
             dispatches.push(tokio::spawn(dispatch.run(bound.into_listener()?, drain.clone())));
-            tracing::info!(listener = "main", %address, "listening");
+            tracing::info!(listener = front.as_str(), %address, "listening");
         }
         let admin_service = Arc::clone(&service);
         let administer = tokio::spawn(serve_admin(admin, admin_service, limits, drain));
@@ -190,6 +195,7 @@ struct Dispatch<M> {
     workers: Vec<mpsc::Sender<Handover>>,
     connections: Connections,
     service: Arc<Service<M>>,
+    front: Front,
 }
 
 impl<M: Memory> Dispatch<M> {
@@ -218,7 +224,7 @@ impl<M: Memory> Dispatch<M> {
         match (self.connections.enter(), worker) {
             (Some(place), Some(worker)) => {
                 // A worker that is gone takes the connection with it.
-                worker.send((accepted, place)).await.unwrap_or_default();
+                worker.send((accepted, place, self.front)).await.unwrap_or_default();
             }
             _ => {
                 self.service.meters.connections_refused.increment(1);

@@ -2,6 +2,7 @@
 
 use super::api::Service;
 use super::connection::{self, Limits};
+use super::hooks::Origin;
 use super::limits::Place;
 use super::listen::Accepted;
 use crate::memory::Memory;
@@ -10,8 +11,27 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, watch};
 
-/// A connection, with its place among those open.
-pub(super) type Handover = (Accepted, Place);
+/// A connection, with its place among those open, and what it came for.
+pub(super) type Handover = (Accepted, Place, Front);
+
+/// What a listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Front {
+    /// The API.
+    Main,
+    /// Reverse proxies.
+    Hooks,
+}
+
+impl Front {
+    /// How the log calls its listeners.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Hooks => "hooks",
+        }
+    }
+}
 
 /// Connections that may wait for a worker; the accepting side waits when it is full.
 const WAITING_MAX: usize = 256;
@@ -34,8 +54,8 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (connections, mut waiting) = mpsc::channel::<Handover>(WAITING_MAX);
         let serve = async move {
-            while let Some((accepted, place)) = waiting.recv().await {
-                if let Err(error) = spawn(accepted, place, &service, limits, &drain) {
+            while let Some(handover) = waiting.recv().await {
+                if let Err(error) = spawn(handover, &service, limits, &drain) {
                     tracing::warn!(%error, "a connection was lost on its way to a worker");
                 }
             }
@@ -47,14 +67,23 @@ impl Worker {
 }
 
 fn spawn<M: Memory>(
-    accepted: Accepted,
-    place: Place,
+    (accepted, place, front): Handover,
     service: &Arc<Service<M>>,
     limits: Limits,
     drain: &watch::Receiver<bool>,
 ) -> io::Result<()> {
     let (service, drain) = (Arc::clone(service), drain.clone());
     let certificates = service.certificates.clone();
-    let handle = move |request, certified| Arc::clone(&service).handle(request, certified);
-    connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
+    match front {
+        Front::Main => {
+            let handle = move |request, certified| Arc::clone(&service).handle(request, certified);
+            connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
+        }
+        Front::Hooks => {
+            let peer = accepted.peer()?;
+            let handle =
+                move |request, certified| Arc::clone(&service).handle_hook(request, Origin { peer, certified });
+            connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
+        }
+    }
 }

@@ -114,7 +114,7 @@ causes! {
     /// A device that is not known, of a user who has kept one for long.
     DeviceHabitKept device_habit_kept = 0.2;
     /// The same of a user whose devices never came back: a browser that clears its cookies.
-    DeviceHabitLost device_habit_lost = -1.1;
+    DeviceHabitLost device_habit_lost = -0.9;
     /// The network (/24 or /48) is known: three honest logins in four on a new device, one in six of an intruder who is in the
     /// same town.
     NetworkKnown network_known = -2.3;
@@ -124,12 +124,12 @@ causes! {
     SystemNew system_new = 1.3;
     /// The country is new: one honest login in fifty, most of an intruder's who does not care.
     CountryNew country_new = 2.0;
-    /// Farther from the last place than 200 km for each hour since: one honest login in ten in a new country, one in four of a
+    /// Farther from the last place than 250 km for each hour since: one honest login in twelve in a new country, one in four of a
     /// thief's, who need not pack.
     TravelFast travel_fast = 1.0;
-    /// A VPN or a proxy: honest users have them, too. What a list has against the exit is said of all who share it, and not
+    /// A VPN or a proxy: honest users have them, too, and what is new of its network is counted already. What a list has against the exit is said of all who share it, and not
     /// counted beside.
-    Anonymizer anonymizer = 0.5;
+    Anonymizer anonymizer = 0.1;
     /// A Tor exit. An assumption: as a hit on a list.
     Tor tor = 2.3;
     /// A data centre: one honest login in a hundred, and the mark of a proxying phisher. Less than its ratio of 3.4, since
@@ -153,7 +153,7 @@ pub(super) const MEDIUM: LogOdds = LogOdds(-5.5);
 /// the tuning worlds (`docs/EVALUATION.md`).
 pub(super) const LOW: LogOdds = LogOdds(-4.6);
 /// Beyond what anybody travels from door to door but by air.
-const FAST_KMPH: f64 = 200.0;
+const FAST_KMPH: f64 = 250.0;
 
 /// One cause and what it contributed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -4,13 +4,14 @@ mod aggregate;
 mod client_ip;
 mod compare;
 mod deferred;
+mod hook;
 mod model;
 mod score;
 
 use crate::support::{Askance, repository};
 use client_ip::ClientIpCase;
 use deferred::{DEFERRED, DEFERRED_MAX};
-use model::{AggregateCase, CaseFile, ScoreCase};
+use model::{AggregateCase, CaseFile, HookCase, ScoreCase};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -52,6 +53,10 @@ fn every_case_passes_or_is_deferred() {
                 "client_ip" => {
                     let case: ClientIpCase = parse(file, case);
                     tally.note(&case.id, &case.title, client_ip::run(&case));
+                }
+                "hook" => {
+                    let case: HookCase = parse(file, case);
+                    tally.note(&case.id, &case.title, hook::run(&case));
                 }
                 _ => assert!(unknown_shape.insert(id_of(case)), "{} stands twice", id_of(case)),
             }

@@ -23,6 +23,7 @@ mod databases;
 mod durability;
 mod faults;
 mod fuzz;
+mod hooks;
 mod http;
 mod layering;
 mod lists;

@@ -100,7 +100,7 @@ mod tests {
         let Some((pipeline, meters)) = pipeline().zip(Meters::new().ok()) else { unreachable!("fixtures are there") };
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
-        let service = Service::new(Arc::new(pipeline), &settings, None, Arc::new(meters), Clock);
+        let service = Service::new(Arc::new(pipeline), &settings, &Default::default(), None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
         let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else {
             unreachable!("it is a local caller")

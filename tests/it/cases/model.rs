@@ -119,3 +119,32 @@ pub(crate) struct AggregateCase {
 pub(crate) struct ThenConfidence {
     pub(crate) confidence: String,
 }
+
+/// A case of shape `hook`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HookCase {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) door: String,
+    pub(crate) verdict: String,
+    pub(crate) method: String,
+    pub(crate) headers: Vec<(String, String)>,
+    #[serde(default)]
+    pub(crate) config: Map<String, Value>,
+    pub(crate) then: ThenHook,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ThenHook {
+    pub(crate) status: Option<u16>,
+    pub(crate) status_not: Option<u16>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) headers_present: Vec<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Option<String>,
+}

@@ -22,8 +22,9 @@ pub(crate) const MODULES: &[Module] = &[
     module(0, "keyed_hash", &[]),
     // Its settings are bounded.
     module(0, "privacy", &["bounded"]),
-    // A token is used by a device and from a network, as memory names them.
-    module(0, "device_token", &["keyed_hash"]),
+    module(0, "signing", &[]),
+    // A token is used by a device and from a network, as memory names them; its secrets also sign what goes out and comes back.
+    module(0, "device_token", &["keyed_hash", "signing"]),
     // An event has a time, and coordinates.
     module(0, "event", &["clock", "units"]),
     // Distances are between coordinates, in kilometres.

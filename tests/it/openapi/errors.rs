@@ -217,6 +217,7 @@ fn client(server: &Askance, operation: &Operation) -> Client {
     match operation.listener {
         Listener::Main => server.main(),
         Listener::Admin => server.admin(),
+        Listener::Hooks => server.hooks(),
     }
 }
 

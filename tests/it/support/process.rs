@@ -20,6 +20,7 @@ pub(crate) struct Askance {
     child: Child,
     main: Vec<Endpoint>,
     admin: Endpoint,
+    hooks: Endpoint,
     /// Everything the process wrote to standard error so far, line by line; the reader thread holds the other handle.
     log: Arc<Mutex<Vec<String>>>,
     _directory: TempDir,
@@ -62,7 +63,14 @@ impl Askance {
         let writer = Arc::clone(&log);
         std::thread::spawn(move || follow(stderr, &writer, &found));
 
-        let mut server = Self { child, main: Vec::new(), admin: Endpoint::nowhere(), log, _directory: directory };
+        let mut server = Self {
+            child,
+            main: Vec::new(),
+            admin: Endpoint::nowhere(),
+            hooks: Endpoint::nowhere(),
+            log,
+            _directory: directory,
+        };
         match server.await_listeners(&listening, settings.listeners()) {
             Ok(()) => Ok(server),
             Err(()) => {
@@ -79,6 +87,7 @@ impl Askance {
             let remaining = deadline.saturating_duration_since(Instant::now());
             match listening.recv_timeout(remaining) {
                 Ok((listener, endpoint)) if listener == "admin" => self.admin = endpoint,
+                Ok((listener, endpoint)) if listener == "hooks" => self.hooks = endpoint,
                 Ok((_, endpoint)) => self.main.push(endpoint),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(()),
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
@@ -103,6 +112,11 @@ impl Askance {
 
     pub(crate) fn admin(&self) -> Client {
         Client::to(Listener::Admin, self.admin.clone())
+    }
+
+    /// The listener for reverse proxies.
+    pub(crate) fn hooks(&self) -> Client {
+        Client::to(Listener::Hooks, self.hooks.clone())
     }
 
     pub(crate) fn log(&self) -> String {

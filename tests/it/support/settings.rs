@@ -60,13 +60,14 @@ impl Settings {
         self.push("signals.untrusted_ip.lists", entry)
     }
 
-    /// How many `listening` lines a start prints: one for each main address, one for the admin listener.
+    /// How many `listening` lines a start prints: one for each main address, one for hooks, one for the admin listener.
     pub(crate) fn listeners(&self) -> usize {
         let main = match self.lookup("server.listen") {
             Some(Value::Array(addresses)) => addresses.len(),
             _ => 1,
         };
-        main + 1
+        let hooks = usize::from(self.lookup("hooks.listen").is_some());
+        main + hooks + 1
     }
 
     pub(crate) fn write_to(&self, directory: &Path) -> PathBuf {

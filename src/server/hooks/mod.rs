@@ -1,0 +1,300 @@
+//! The hooks: reverse proxies ask of every request whether it may pass.
+//!
+//! A door reads what its proxy sends (`door`, `request`), `subject` finds out who asks, the pipeline judges unless that was done a
+//! moment ago (`verdicts`), `ruling` decides, and `answer` says it as the door does. Who is asked goes to a page, and comes back with a
+//! ticket (`address`, `passed`, `back`) for a cookie that says so (`assurance`).
+
+mod address;
+mod answer;
+mod assurance;
+mod back;
+mod door;
+mod passed;
+pub mod rehearsal;
+mod request;
+mod ruling;
+mod settings;
+mod subject;
+mod verdicts;
+
+pub use settings::{ChallengeUrl, Learn, OnError, ReturnHost, Settings, Tenant, UserHeader};
+
+use super::Answer;
+use super::api::{Service, request_id};
+use super::auth::{Caller, Scope};
+use super::body;
+use super::error::Failure;
+use super::limits::InFlight;
+use super::tls::Certified;
+use crate::clock::Clock;
+use crate::memory::{Memory, Unvisited};
+use crate::pipeline::request::{Circumstances, Judged, Request as Unjudged};
+use crate::telemetry::Route;
+use assurance::{Assurance, Facts};
+use door::Door;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
+use hyper::header::HeaderName;
+use hyper::http::request::Parts;
+use request::{HookRequest, Original};
+use ruling::{Demand, Ruling};
+use settings::Learn as Learning;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use subject::{Fault, Subject};
+use verdicts::{Known, Verdicts};
+
+/// What the hooks have of their own. One for the process.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    settings: Settings,
+    doors: Doors,
+    verdicts: Verdicts,
+    in_flight: InFlight,
+}
+
+/// What a door needs of the settings, as it needs it.
+#[derive(Debug)]
+struct Doors {
+    client_ip: super::client_ip::Settings,
+    client_ip_header: HeaderName,
+}
+
+impl Doors {
+    fn new(settings: &Settings) -> Self {
+        let name = String::from(settings.client_ip_header.clone());
+        // Its type admits names of headers only.
+        let client_ip_header =
+            HeaderName::try_from(name).unwrap_or_else(|_| HeaderName::from_static("x-forwarded-for"));
+        Self { client_ip: settings.client_ip(), client_ip_header }
+    }
+
+    fn read<'r>(&self, door: Door, head: &'r Parts, peer: IpAddr) -> HookRequest<'r> {
+        let original = door.original(head, self.client_ip.trusted_proxies.contains(peer));
+        HookRequest::new(head, peer, &self.client_ip, &self.client_ip_header, original)
+    }
+
+    /// A request that is for us, and comes through a proxy all the same.
+    fn read_plain<'r>(&self, head: &'r Parts, peer: IpAddr) -> HookRequest<'r> {
+        HookRequest::new(head, peer, &self.client_ip, &self.client_ip_header, Original::default())
+    }
+}
+
+/// What is found out of a request on the way to its verdict.
+#[derive(Debug, Default)]
+struct Asked {
+    circumstances: Option<Circumstances>,
+    address: Option<IpAddr>,
+    assurance: Option<Assurance>,
+}
+
+impl Asked {
+    /// What a proof would be good for; `None` where an address is not known, and nothing can be bound to it.
+    fn facts(&self, device: u64) -> Option<Facts> {
+        let Circumstances { user, family, .. } = self.circumstances?;
+        Some(Facts { user, device, address: self.address?, family })
+    }
+}
+
+impl Hooks {
+    pub(super) fn new(settings: &Settings, in_flight_max: usize, clock: Clock) -> Self {
+        Self {
+            doors: Doors::new(settings),
+            verdicts: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),
+            in_flight: InFlight::new(in_flight_max, 1),
+            settings: settings.clone(),
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.settings.deadline_ms.get().into())
+    }
+}
+
+/// What a request of a hooks listener is for.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Door(Door),
+    Passed,
+    Back,
+}
+
+impl Way {
+    fn find(path: &str) -> Option<Self> {
+        match path {
+            "/v1/hook/passed" => Some(Self::Passed),
+            back::PATH => Some(Self::Back),
+            _ => Door::find(path).map(Self::Door),
+        }
+    }
+
+    fn methods(self) -> Option<&'static str> {
+        match self {
+            Self::Door(_) => None,
+            Self::Passed => Some("POST"),
+            Self::Back => Some("GET"),
+        }
+    }
+}
+
+/// Where a request came from, beside what it says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) peer: IpAddr,
+    /// Whose certificate came with its connection.
+    pub(super) certified: Option<Certified>,
+}
+
+impl<M: Memory> Service<M> {
+    /// Answers one request of a hooks listener.
+    pub(super) fn handle_hook(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        origin: Origin,
+    ) -> Pin<Box<impl Future<Output = Answer>>> {
+        let (head, mut body) = request.into_parts();
+        Box::pin(async move {
+            let answer = self.answer_hook(&head, &mut body, origin).await;
+            let mut answer = answer.unwrap_or_else(|failure| failure.answer());
+            answer.headers_mut().insert("x-request-id", request_id(&head.headers, self.pipeline.ids()));
+            self.meters.requested(Route::Hook, answer.status().as_u16());
+            self.read_on(body).await;
+            answer
+        })
+    }
+
+    async fn answer_hook(&self, head: &Parts, body: &mut Incoming, origin: Origin) -> Result<Answer, Failure> {
+        let way = Way::find(head.uri.path()).ok_or(Failure::NotFound)?;
+        if let Some(allow) = way.methods().filter(|methods| *methods != head.method.as_str()) {
+            return Err(Failure::MethodNotAllowed { allow });
+        }
+        match way {
+            Way::Door(door) => Ok(self.pass(door, head, origin.peer).await),
+            Way::Back => {
+                let request = self.hooks.doors.read_plain(head, origin.peer);
+                self.send_back(&request, head.uri.query()).await
+            }
+            Way::Passed => {
+                self.caller(head, origin)?.needs(Scope::Score)?;
+                let body = self.json_body(&head.headers, body).await?;
+                self.passed(&body, self.clock.now())
+            }
+        }
+    }
+
+    /// Who calls with a key. Without clients, only who is on this machine.
+    fn caller(&self, head: &Parts, Origin { peer, certified }: Origin) -> Result<Caller<'_>, Failure> {
+        if !self.access.has_clients() && !peer.to_canonical().is_loopback() {
+            return Err(Failure::NotLocal { why: "the caller is on another machine" });
+        }
+        self.access.authenticate_program(&head.headers, head.uri.authority(), certified)
+    }
+
+    async fn pass(&self, door: Door, head: &Parts, peer: IpAddr) -> Answer {
+        let hooks = &self.hooks;
+        let request = hooks.doors.read(door, head, peer);
+        let now = self.clock.now();
+        let subject = Subject::of(&request, &hooks.settings, now);
+        let mut asked = Asked::default();
+        let (user, judged) = match subject {
+            Ok(subject) => {
+                let judged = self.judge_within(&subject, &request, &mut asked).await;
+                (subject.event.user.id.into_owned(), judged)
+            }
+            Err(fault) => (String::new(), Err(fault)),
+        };
+        if let Err(fault) = judged {
+            tracing::warn!(%fault, %peer, "a request could not be judged");
+        }
+        let ruling = ruling::conclude(judged, asked.assurance.as_ref(), &hooks.settings);
+        let location = match &ruling {
+            Ruling::Allow(_) | Ruling::Deny => None,
+            Ruling::Challenge(demand) => {
+                let facts = |demand: Demand| Some((demand, asked.facts(demand.device.number)?));
+                let loaded = self.pipeline.loaded();
+                let keys = loaded.tokens.signing();
+                address::of_page(&hooks.settings, &request.original, demand.and_then(facts), keys, now)
+            }
+        };
+        answer::answer(door, &request, (&ruling, &user), location)
+    }
+
+    async fn judge_within(
+        &self,
+        subject: &Subject<'_>,
+        request: &HookRequest<'_>,
+        asked: &mut Asked,
+    ) -> Result<Judged, Fault> {
+        let _permit = self.hooks.in_flight.enter(0).map_err(|_| Fault::Overloaded)?;
+        let judge = async {
+            let circumstances = self.pipeline.circumstances(&subject.event);
+            (asked.circumstances, asked.address) = (Some(circumstances), subject.event.ip.ip());
+            let judged = self.judge(subject, circumstances).await?;
+            if judged.action.demands_mfa() {
+                asked.assurance = self.assurance(subject, request, asked).await?;
+            }
+            Ok(judged)
+        };
+        tokio::time::timeout(self.hooks.deadline(), judge).await.map_err(|_| Fault::Late)?
+    }
+
+    /// The factor that was passed in this browser, as far as the history vouches for it.
+    async fn assurance(
+        &self,
+        subject: &Subject<'_>,
+        request: &HookRequest<'_>,
+        asked: &Asked,
+    ) -> Result<Option<Assurance>, Fault> {
+        let device = asked.circumstances.and_then(|circumstances| circumstances.device);
+        let Some((text, (device, _))) = request.cookie(assurance::COOKIE).zip(device) else { return Ok(None) };
+        let Some(facts) = asked.facts(device) else { return Ok(None) };
+        let loaded = self.pipeline.loaded();
+        let opened = Assurance::open(loaded.tokens.signing(), text, facts, self.clock.now());
+        let Some(assurance) = opened.filter(|_| subject.is_named) else { return Ok(None) };
+        let vouches = || self.pipeline.vouches(&subject.event, assurance.witness, assurance.proved);
+        Ok(self.once_here(vouches).await?.then_some(assurance))
+    }
+
+    async fn judge(&self, subject: &Subject<'_>, circumstances: Circumstances) -> Result<Judged, Fault> {
+        let stamp = self.once_here(|| self.pipeline.stamp(&subject.event)).await?;
+        let before = match self.hooks.verdicts.find(&circumstances, stamp) {
+            Known::Judged(judged) => return Ok(*judged),
+            Known::Unjudged(before) => before,
+        };
+        let learns = self.hooks.settings.learn == Learning::FirstSeen;
+        let asked = Unjudged { event: &subject.event, is_named: subject.is_named, learns, before };
+        let (judged, share) = self.once_here(|| self.pipeline.judge(asked, self.clock.now())).await?;
+        if let Some(share) = share
+            && share.await.is_err()
+        {
+            // The verdict stands; other replicas will not know its decision.
+            tracing::warn!(decision = %judged.id, "a decision was not shared");
+        }
+        self.hooks.verdicts.keep(circumstances, judged.clone());
+        Ok(judged)
+    }
+
+    /// Asks until the history is here.
+    async fn once_here<T>(&self, ask: impl Fn() -> Result<T, Unvisited>) -> Result<T, Fault> {
+        loop {
+            let failed = match ask() {
+                Ok(told) => return Ok(told),
+                Err(unvisited) => unvisited.fetched().await,
+            };
+            if let Err(error) = failed {
+                self.pipeline.failed(&error);
+                return Err(Fault::Memory);
+            }
+        }
+    }
+
+    /// Bodies come along where a proxy hands them on. Nobody looks at them, and what is left of one ends the connection.
+    async fn read_on(&self, mut body: Incoming) {
+        if !body.is_end_stream() {
+            let read = body::read(&mut body, self.body_bytes_max, self.hooks.deadline()).await;
+            read.map(drop).unwrap_or_default();
+        }
+    }
+}
