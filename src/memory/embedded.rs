@@ -7,6 +7,7 @@
 mod backend;
 pub mod backups;
 mod copy;
+mod desk;
 pub mod inspect;
 mod load;
 pub mod restore;
@@ -32,6 +33,7 @@ use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
 use crate::velocity::Velocity;
 use backups::Backups;
+use desk::{Desk, Told, Wanted};
 use load::{load, load_decisions, load_velocity};
 use shared::{LATER_MAX, Shared, TOMBSTONE_DAYS, Unwanted, lock};
 use start::Place;
@@ -41,7 +43,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use store::Unopened;
 use tokio::sync::Semaphore;
-use writer::{Desk, Told, Wanted, Writer};
+use writer::Writer;
 
 /// Histories and decisions in memory, and a file behind them.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use super::PATIENCE;
 use super::backups::Backups;
+use super::desk::Desk;
 use super::start::{Place, StartError};
 use super::store::{self, Batch, StoreFile};
-use super::writer::Desk;
 use crate::clock::{Clock, Started, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::UserKey;

@@ -3,17 +3,13 @@
 //! A commit that fails is never taken for one that may have gone well: what it held is written again, into a store that was
 //! opened anew, and, where a sync had failed, copied into a new file.
 
+use super::desk::{Next, Waiter};
 use super::store::{Batch, Gone};
 use super::{Shared, lock};
-use crate::clock::Timestamp;
-use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
-use crate::memory::decisions::DecisionId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Rows of one commit, beside those that somebody waits for: some 0.1 s.
 const ROWS_MAX: usize = 8_192;
@@ -24,105 +20,6 @@ const DECISIONS_MAX: usize = 16_384;
 const VELOCITY_MAX: usize = 65;
 /// After failures in a row the next try comes later, up to so many windows.
 const PAUSE_WINDOWS_MAX: u32 = 16;
-
-/// What the thread is told.
-#[derive(Debug, Default)]
-pub(super) struct Desk {
-    queue: Mutex<Queue>,
-    called: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// One for each request that waits, of which the server bounds the number.
-    waiting: Vec<Waiter>,
-    gone: Vec<Gone>,
-    is_stopping: bool,
-    is_closed: bool,
-}
-
-/// Somebody who answers only when this is on the disk.
-#[derive(Debug)]
-struct Waiter {
-    user: UserKey,
-    decision: Option<DecisionId>,
-    told: oneshot::Sender<Result<(), MemoryError>>,
-}
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// That what is known of this user is on the disk, and this decision.
-    Kept(UserKey, Option<DecisionId>),
-    /// That what was known of this user is not, and that it was erased at this time.
-    Erased(UserKey, Timestamp),
-    /// That what was known of this user is not: it is known under another key.
-    Moved(UserKey),
-}
-
-/// What is told: when what was asked for is done.
-pub(super) type Told = oneshot::Receiver<Result<(), MemoryError>>;
-
-impl Desk {
-    /// Asks for something to be on the disk; `None` when the thread has ended.
-    pub(super) fn ask(&self, wanted: Wanted) -> Option<Told> {
-        let (told, receiver) = oneshot::channel();
-        let mut queue = self.queue();
-        if queue.is_closed {
-            return None;
-        }
-        let (user, decision, gone) = match wanted {
-            Wanted::Kept(user, decision) => (user, decision, None),
-            Wanted::Erased(user, at) => (user, None, Some(Gone { user, erased_at: Some(at) })),
-            Wanted::Moved(user) => (user, None, Some(Gone { user, erased_at: None })),
-        };
-        queue.gone.extend(gone);
-        queue.waiting.push(Waiter { user, decision, told });
-        drop(queue);
-        self.called.notify_one();
-        Some(receiver)
-    }
-
-    /// Whether this user's row on the disk, if there is one, counts no more.
-    pub(super) fn is_going(&self, user: UserKey) -> bool {
-        self.queue().gone.iter().any(|gone| gone.user == user)
-    }
-
-    /// Whether nothing but what is left is to be done.
-    pub(super) fn is_stopping(&self) -> bool {
-        self.queue().is_stopping
-    }
-
-    /// The thread is to write what is left, and to end.
-    pub(super) fn stop(&self) {
-        self.queue().is_stopping = true;
-        self.called.notify_one();
-    }
-
-    /// Waits for the end of a window, or for somebody who cannot wait. What is to be erased stays noted until it is.
-    fn next(&self, window: Duration) -> (Vec<Waiter>, Vec<Gone>, bool) {
-        let queue = self.queue();
-        let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_stopping;
-        let waited = self.called.wait_timeout_while(queue, window, is_idle);
-        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut queue.waiting), queue.gone.clone(), queue.is_stopping)
-    }
-
-    /// The first so many are gone; who was added since may be one of them again.
-    fn gone(&self, count: usize) {
-        self.queue().gone.drain(..count);
-    }
-
-    fn close(&self) {
-        let mut queue = self.queue();
-        queue.is_closed = true;
-        queue.waiting.clear();
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
-    }
-}
 
 /// The thread's own state.
 pub(super) struct Writer<'a> {
@@ -140,16 +37,11 @@ impl<'a> Writer<'a> {
 
     /// Until it is told to stop, and for one more try then.
     pub(super) fn run(mut self) {
-        let mut is_all = true;
-        loop {
-            let (waiting, gone, is_stopping) = self.shared.desk.next(self.pause(is_all));
-            is_all = self.round(waiting, gone);
-            let is_done = is_all || self.failures > 0;
-            if is_stopping && is_done {
-                break;
-            }
-        }
-        self.shared.desk.close();
+        let shared = self.shared;
+        shared.desk.serve(self.window, |waiting, gone| {
+            let is_all = self.round(waiting, gone);
+            Next { pause: self.pause(is_all), may_end: is_all || self.failures > 0 }
+        });
         self.leave();
     }
 
