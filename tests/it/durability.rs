@@ -46,20 +46,23 @@ fn users_and_their_browsers_are_known_after_a_restart() {
     }
 }
 
+/// What a sync is worth is a matter of power failures.
 #[test]
-fn an_outcome_that_was_acknowledged_outlives_the_end_of_its_process() {
-    let state = TempDir::new().unwrap();
-    let settings = embedded(&state.path().join("state"));
-    let mut server = Askance::start(&settings);
-    let challenged = json_of(&server.main().score(&risky_login("carla")));
-    let outcome = format!("/v1/decisions/{}/outcome", challenged["decision_id"].as_str().unwrap());
-    let told = server.main().post(&outcome, &json!({"result": "success", "factor": "totp"}));
-    assert_eq!(told.status, 204, "{told:?}");
-    server.signal("KILL");
-    server.wait_for_exit();
-    let server = Askance::start(&settings);
-    let token = &challenged["device"]["token"];
-    assert_eq!(device_code(&server, "carla", token), "match");
+fn an_outcome_that_was_acknowledged_outlives_the_end_of_its_process_under_every_sync() {
+    for sync in ["always", "everysec", "never"] {
+        let state = TempDir::new().unwrap();
+        let settings = embedded(&state.path().join("state")).set("memory.sync", sync);
+        let mut server = Askance::start(&settings);
+        let challenged = json_of(&server.main().score(&risky_login("carla")));
+        let outcome = format!("/v1/decisions/{}/outcome", challenged["decision_id"].as_str().unwrap());
+        let told = server.main().post(&outcome, &json!({"result": "success", "factor": "totp"}));
+        assert_eq!(told.status, 204, "{told:?}");
+        server.signal("KILL");
+        server.wait_for_exit();
+        let server = Askance::start(&settings);
+        let token = &challenged["device"]["token"];
+        assert_eq!(device_code(&server, "carla", token), "match", "{sync}");
+    }
 }
 
 #[test]

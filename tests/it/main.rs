@@ -22,6 +22,7 @@ mod crash;
 mod databases;
 mod durability;
 mod faults;
+mod full_disk;
 mod fuzz;
 mod hooks;
 mod http;

@@ -72,6 +72,14 @@ pub(super) struct Durable {
 struct Last {
     synced: Started,
     is_owing: bool,
+    /// Between two syncs that nobody waits for.
+    interval: Duration,
+}
+
+impl Last {
+    fn is_due(&self) -> bool {
+        self.synced.elapsed() >= self.interval
+    }
 }
 
 /// What was written in a trial: little, since redb mends a header and notes which pages are free.
@@ -94,9 +102,15 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Durable {
     pub(super) fn new(medium: Box<dyn Medium>, sync: Fsync, clock: Clock) -> Arc<Self> {
-        let last = Mutex::new(Last { synced: clock.start(), is_owing: false });
+        let last = Mutex::new(Last { synced: clock.start(), is_owing: false, interval: SYNC_INTERVAL });
         let (retired, sync_failed) = (AtomicBool::new(false), AtomicBool::new(false));
         Arc::new(Self { medium, sync, clock, last, trial: Mutex::default(), retired, sync_failed })
+    }
+
+    /// From now on syncs are so far apart.
+    #[cfg(test)]
+    pub(super) fn sync_each(&self, interval: Duration) {
+        self.last().interval = interval;
     }
 
     /// From now on the medium stays as it is, whatever is written.
@@ -180,7 +194,7 @@ impl Durable {
     /// Makes up for a sync that was put off, if its second is over.
     pub(super) fn sync_what_is_due(&self) -> io::Result<()> {
         let last = *self.last();
-        if last.is_owing && last.synced.elapsed() >= SYNC_INTERVAL { self.sync_now() } else { Ok(()) }
+        if last.is_owing && last.is_due() { self.sync_now() } else { Ok(()) }
     }
 
     /// The last sync, before the file is left. Under [`Fsync::Never`] there is none.
@@ -193,7 +207,7 @@ impl Durable {
             Fsync::Always => self.sync_now(),
             Fsync::EverySec => {
                 let mut last = self.last();
-                let is_due = last.synced.elapsed() >= SYNC_INTERVAL;
+                let is_due = last.is_due();
                 last.is_owing = true;
                 drop(last);
                 if is_due { self.sync_now() } else { self.alive() }
@@ -208,7 +222,8 @@ impl Durable {
             self.sync_failed.store(true, Ordering::Release);
             return Err(error);
         }
-        *self.last() = Last { synced: self.clock.start(), is_owing: false };
+        let mut last = self.last();
+        (last.synced, last.is_owing) = (self.clock.start(), false);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod damage;
 mod decisions;
 mod disk;
 mod faults;
+mod syncs;
 
 use super::*;
 use crate::bounded::Bounded;

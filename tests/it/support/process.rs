@@ -46,8 +46,32 @@ impl Askance {
     }
 
     pub(crate) fn try_start(settings: &Settings, directory: TempDir) -> Result<Self, Refusal> {
+        let command = command(directory.path());
+        Self::try_start_by(command, settings, directory)
+    }
+
+    /// Starts one to which a limit on the size of files is a full disk, and not the end ([`Self::limit_files`]): the system
+    /// sends a signal beside the error, and what is ignored before a program begins is ignored in it.
+    pub(crate) fn start_with_limits(settings: &Settings) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let mut shell = command_of("sh", directory.path());
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_askance")]);
+        let started = Self::try_start_by(shell, settings, directory);
+        started.unwrap_or_else(|refusal| panic!("askance did not start: {}", refusal.log))
+    }
+
+    /// Lets no file grow, or be written beyond this many bytes; `None` lifts that. Nobody needs to be root for it.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        // The soft limit only: what is lifted is not beyond the hard one.
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={limit}:")]).status();
+        assert!(limited.expect("prlimit is part of util-linux").success(), "the limit cannot be set");
+    }
+
+    fn try_start_by(mut command: Command, settings: &Settings, directory: TempDir) -> Result<Self, Refusal> {
         let config = settings.write_to(directory.path());
-        let mut child = command(directory.path())
+        let mut child = command
             .arg("--config")
             .arg(config)
             .arg("serve")
@@ -239,7 +263,11 @@ fn read_aside(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 
 /// The binary, freed of overrides that the caller's environment may hold.
 fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_askance"));
+    command_of(env!("CARGO_BIN_EXE_askance"), directory)
+}
+
+fn command_of(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(directory);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ASKANCE") {
