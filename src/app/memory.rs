@@ -2,7 +2,7 @@
 
 use super::{AppError, Unnamed, keys, private_text, unlocked, wrong};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::{HashKey, Secrets};
 use crate::memory::embedded::{Embedded, StateDirectory};
@@ -61,13 +61,6 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
 fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, AppError> {
     let settings = &config.memory;
     let (secrets, tokens) = (keys::secrets(config, Unnamed::Refused)?, keys::tokens(config, Unnamed::Refused)?);
-    if config.privacy.pseudonymise_key_file.as_slice().len() > 1 {
-        let why = "two files, allowed with memory.backend = \"redis\" is one: users that replicas share do not move to another key yet";
-        return Err(AppError::Config(ConfigError::one(
-            &config.origin,
-            format!("privacy.pseudonymise_key_file: {why}"),
-        )));
-    }
     let refused = |key: &str, error: &dyn Error| AppError::Config(wrong(config, key, error));
     let password = settings.redis.password_file.as_deref().map(private_text).transpose();
     let password = password.map_err(|why| refused("memory.redis.password_file", &StartError::new(why)))?;

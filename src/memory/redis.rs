@@ -9,6 +9,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the enums of the client crate may get more variants")]
 
+mod adopt;
 mod age;
 mod connect;
 mod exchange;
@@ -36,6 +37,7 @@ use crate::keyed_hash::{DeviceTag, HashKey, Secrets, UserKey};
 use crate::privacy::RetentionDays;
 use crate::telemetry::StoreMeters;
 use crate::velocity::Velocity;
+use arc_swap::ArcSwapOption;
 use connect::{Connector, Told};
 use dashmap::DashMap;
 use exchange::Exchange;
@@ -50,7 +52,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// How the store is set up.
 #[derive(Debug)]
@@ -99,6 +101,8 @@ struct Inner {
     nodes: Arc<Nodes>,
     scripts: Arc<Scripts>,
     tagger: Tagger,
+    /// Of users, under the key in use and the one before.
+    key: HashKey,
     cipher: RecordCipher,
     coordinate_decimals: u32,
     /// Decisions between the judgement and the script call that stores them.
@@ -158,6 +162,7 @@ impl Redis {
             nodes,
             scripts,
             tagger: Tagger::new(HashKey::fixed(key.unforeseeable(b"tags in ids of decisions").to_le_bytes())),
+            key: key.clone(),
             cipher: RecordCipher::of(secrets).rounding_to(setup.coordinate_decimals),
             coordinate_decimals: setup.coordinate_decimals,
             outbox: DashMap::new(),
@@ -207,6 +212,8 @@ fn connector(setup: &Setup, secrets: &Secrets, near: &Arc<Near>, scripts: &Arc<S
         redis = redis.set_password(password);
     }
     let near = Arc::clone(near);
+    let meta_changed = Arc::new(Notify::new());
+    let (changed, (_, meta)) = (Arc::clone(&meta_changed), Tag::meta());
     Connector {
         info: setup.url.info().clone().set_redis_settings(redis),
         certificates: ::redis::TlsCertificates { client_tls: None, root_cert: setup.authorities.clone() },
@@ -216,12 +223,20 @@ fn connector(setup: &Setup, secrets: &Secrets, near: &Arc<Near>, scripts: &Arc<S
         must_exist: setup.must_exist,
         secrets: secrets.clone(),
         opened: OnceLock::new(),
+        shut: ArcSwapOption::empty(),
+        meta_changed,
         scripts: Arc::clone(scripts),
         pushed: Arc::new(move |told| match told {
             Told::Changed(keys) => {
+                if keys.contains(&meta) {
+                    changed.notify_one();
+                }
                 keys.iter().filter_map(|key| names::user_of_row(key)).for_each(|user| near.distrust(user));
             }
-            Told::Everything => near.distrust_all(),
+            Told::Everything => {
+                changed.notify_one();
+                near.distrust_all();
+            }
             Told::Erased(user) => near.forget(user),
         }),
     }
@@ -335,9 +350,8 @@ impl Memory for Redis {
         share::begin(&self.inner, id, user, how)
     }
 
-    /// One key at a time is taken with this memory ([`Redis::open`] is given no other), so that nobody is to be moved.
-    fn adopt(&self, _: UserKey, _: UserKey) -> Result<(), Unvisited> {
-        Ok(())
+    fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
+        self.inner.begin_to_adopt(from, to)
     }
 
     /// What cannot be had from Redis in a few seconds is taken over later.

@@ -111,8 +111,11 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// Memory failed, and the device may be known still.
     pub async fn forget_device(&self, user: UserName<'_>, device: DeviceTag) -> Result<(), MemoryError> {
-        let forgotten = self.memory.forget_device(self.adopted(user).await?, device).await;
-        self.told(forgotten)
+        self.adopted(user).await?;
+        for key in self.all_keys(user) {
+            self.told(self.memory.forget_device(key, device).await)?;
+        }
+        Ok(())
     }
 
     /// Lists decisions, newest first.
@@ -127,8 +130,10 @@ impl<M: Memory> Pipeline<M> {
 
     fn query(&self, search: Search<'_>, now: Timestamp) -> Query {
         let Search { tenant, user_id, action, since, before, limit } = search;
-        let user = user_id.map(|id| self.key.user(tenant, id));
-        Query { tenant: tenant.to_owned(), user, action, since, before, only_open: false, limit, now }
+        let anchor = user_id.map(|id| self.key.anchor(tenant, id));
+        let user = anchor.map(|anchor| self.key.user_of(anchor));
+        let user_before = anchor.and_then(|anchor| self.key.replaced_user_of(anchor));
+        Query { tenant: tenant.to_owned(), user, user_before, action, since, before, only_open: false, limit, now }
     }
 
     pub(super) fn told<T>(&self, result: Result<T, MemoryError>) -> Result<T, MemoryError> {

@@ -6,6 +6,7 @@ mod faults;
 mod figures;
 mod outcomes;
 mod processes;
+mod rekey;
 mod replica;
 mod start;
 mod together;

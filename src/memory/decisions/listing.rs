@@ -15,6 +15,8 @@ pub struct Query {
     pub tenant: String,
     /// Of this user.
     pub user: Option<UserKey>,
+    /// The same user under the key that is being replaced: theirs are those of either.
+    pub user_before: Option<UserKey>,
     /// That told this.
     pub action: Option<Action>,
     /// Made at this time or later.
@@ -95,7 +97,7 @@ impl Visitor for Listing<'_> {
             Held::Waiting(pending) => (None, None, Some(pending.expires).filter(|expires| query.now <= *expires)),
             Held::Settled(settled) => (settled.result, settled.factor, None),
         };
-        let is_asked_for = query.user.is_none_or(|user| user == given.user)
+        let is_asked_for = query.user.is_none_or(|user| user == given.user || query.user_before == Some(given.user))
             && query.action.is_none_or(|action| action == given.action)
             && (!query.only_open || expires.is_some())
             && given.name.tenant() == query.tenant;

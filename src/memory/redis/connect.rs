@@ -12,6 +12,7 @@ use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, ProtocolVersion, PushInfo,
     PushKind, RedisError, TlsCertificates, Value,
 };
+use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -55,6 +56,10 @@ pub(super) struct Connector {
     pub(super) secrets: Secrets,
     /// What the store is opened with; the same for as long as the process lives.
     pub(super) opened: OnceLock<Greeted>,
+    /// Why this process may write nothing: the store has gone on to a key that it does not have. No node is used until that is over.
+    pub(super) shut: ArcSwapOption<String>,
+    /// Told when the meta key was changed by another replica.
+    pub(super) meta_changed: Arc<Notify>,
     pub(super) scripts: Arc<Scripts>,
     pub(super) pushed: Pushed,
 }
@@ -116,7 +121,15 @@ impl Connector {
         }
         let (meta_tag, _) = Tag::meta();
         if about.is("cluster_enabled", "0") || probe == Some(meta_tag) {
-            self.greet(&mut connection).await?;
+            let greeted = self.greet(&mut connection).await;
+            match &greeted {
+                Ok(()) => self.shut.store(None),
+                Err(State::Refused(why)) => self.shut.store(Some(Arc::new(why.clone()))),
+                Err(_) => {}
+            }
+            greeted?;
+        } else if let Some(why) = self.shut.load_full() {
+            return Err(State::Refused(String::clone(&why)));
         }
         if let Some(tag) = probe {
             let probe = tag.probe();
@@ -216,15 +229,24 @@ impl Connector {
         if self.opened.get().is_some_and(|opened| opened.key.unforeseeable(b"same") != key.unforeseeable(b"same")) {
             return Err(State::Refused("it was emptied, and begun anew with another key: start again".to_owned()));
         }
-        if let Some(keep) = &keep {
-            // The pseudonymisation key is being replaced. Where another replica did so first, it is done.
+        if let Some(keep) = keep.as_ref().filter(|_| self.opened.get().is_none()) {
+            // The pseudonymisation key is being replaced. Where another replica did so first, it is done. At the start only: replicas
+            // that have the two keys in another order would go on taking turns.
             let resealed = head_with(keep);
             let replace = Invocation { script: &self.scripts.replace, keys: &[&meta], arguments: &[&found, &resealed] };
             run(connection, &replace.long()).await.map_err(away)?;
+            // Whoever changes a key is told of further changes only after another look at it.
+            run(connection, ::redis::cmd("EXISTS").arg(&meta)).await.map_err(away)?;
         }
         let kept = keep.unwrap_or_else(|| kept.to_vec());
         self.opened.get_or_init(|| Greeted { kept, key });
         Ok(())
+    }
+
+    /// Whether what the meta key holds is still this process's to open; why not.
+    pub(super) fn judge_meta(&self, found: &[u8]) -> Result<(), String> {
+        let kept = kept(found)?;
+        self.secrets.unlock(Some(kept)).map(drop).map_err(|error| error.to_string())
     }
 
     /// Redis since 7.2.

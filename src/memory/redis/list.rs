@@ -9,20 +9,17 @@ use ::redis::{Cmd, Value};
 
 /// Ids that are asked of one list at a time, and decisions that are read at a time.
 const PIECE: usize = 256;
-/// Tags whose lists are asked at a time: some 2 ms of the server's.
-const TAGS_AT_ONCE: usize = 64;
+/// Lists that are asked at a time: some 2 ms of the server's.
+const LISTS_AT_ONCE: usize = 256;
 
 impl Inner {
-    /// One page. Ids come from the lists of all tags, or from that of the user, newest first; decisions are then read by their ids until
+    /// One page. Ids come from the lists of all tags, or from those of the user, newest first; decisions are then read by their ids until
     /// the page is full.
     pub(super) async fn list(&self, query: &Query) -> Result<Page, MemoryError> {
         let mut listing = Listing::new(query);
-        let mut before = query.before;
+        let (lists, mut before) = (lists_of(query), query.before);
         loop {
-            let (ids, next) = match query.user {
-                Some(user) => self.piece_of_user(user, query, before).await?,
-                None => self.piece_of_all(query, before).await?,
-            };
+            let (ids, next) = self.piece(&lists, query, before).await?;
             for ids in ids.chunks(PIECE) {
                 let wanted: Vec<(Tag, DecisionId)> = ids.iter().copied().filter(|(_, id)| listing.wants(*id)).collect();
                 self.show(&wanted, &mut listing).await?;
@@ -56,7 +53,8 @@ impl Inner {
             .collect();
         for ((_, id), record) in ids.iter().zip(self.nodes.commands(&commands).await?) {
             let Value::BulkString(record) = record else { continue };
-            match self.opened(*id, &record)?.map(|found| found.decision) {
+            // One that does not open was sealed under a key that was taken away: nobody can say whose it is.
+            match self.opened(*id, &record).ok().flatten().map(|found| found.decision) {
                 Some(Decision::Pending(mut pending)) => listing.visit(*id, Held::Waiting(&mut pending)),
                 Some(Decision::Settled(mut settled)) => listing.visit(*id, Held::Settled(&mut settled)),
                 None => true,
@@ -65,27 +63,17 @@ impl Inner {
         Ok(())
     }
 
-    async fn piece_of_user(
+    /// The newest of these lists. Where one of them has more, only what is newer than its rest is sure to be complete; what follows is
+    /// the next piece.
+    async fn piece(
         &self,
-        user: UserKey,
+        lists: &[(Tag, Vec<u8>)],
         query: &Query,
         before: Option<DecisionId>,
     ) -> Result<Piece, MemoryError> {
-        let tag = Tag::of_user(user);
-        let found = self.nodes.command(tag, range(&names::user_list(user), query, before)).await?;
-        let ids: Vec<(Tag, DecisionId)> = members(&found).filter_map(id_of).map(|id| (tag, id)).collect();
-        let next = ids.last().map(|(_, id)| *id).filter(|_| ids.len() == PIECE);
-        Ok((ids, next))
-    }
-
-    /// The newest of all lists. Where one of them has more, only what is newer than its rest is sure to be complete; what follows is
-    /// the next piece.
-    async fn piece_of_all(&self, query: &Query, before: Option<DecisionId>) -> Result<Piece, MemoryError> {
         let (mut ids, mut complete) = (Vec::new(), None);
-        let tags: Vec<Tag> = Tag::all().collect();
-        for tags in tags.chunks(TAGS_AT_ONCE) {
-            let lists = tags.iter().flat_map(|tag| List::ALL.map(|list| (*tag, range(&tag.list(list), query, before))));
-            let commands: Vec<(Tag, Cmd)> = lists.collect();
+        for lists in lists.chunks(LISTS_AT_ONCE) {
+            let commands: Vec<(Tag, Cmd)> = lists.iter().map(|(tag, key)| (*tag, range(key, query, before))).collect();
             for ((tag, _), found) in commands.iter().zip(self.nodes.commands(&commands).await?) {
                 let of_list: Vec<DecisionId> = members(&found).filter_map(id_of).collect();
                 if of_list.len() == PIECE {
@@ -99,6 +87,17 @@ impl Inner {
             ids.retain(|(_, id)| *id >= complete);
         }
         Ok((ids, complete))
+    }
+}
+
+/// A user's own, under both keys that they may have; or those of all tags.
+fn lists_of(query: &Query) -> Vec<(Tag, Vec<u8>)> {
+    match query.user {
+        Some(user) => {
+            let keys = [Some(user), query.user_before].into_iter().flatten();
+            keys.map(|user| (Tag::of_user(user), names::user_list(user))).collect()
+        }
+        None => Tag::all().flat_map(|tag| List::ALL.map(|list| (tag, tag.list(list)))).collect(),
     }
 }
 

@@ -210,6 +210,11 @@ impl Near {
         Some(stored)
     }
 
+    /// Whether Redis has nothing of this user, as far as was told.
+    pub(super) fn is_nobody(&self, user: UserKey) -> bool {
+        self.users.get(&user).is_some_and(|cached| !cached.is_stale && cached.row.is_empty())
+    }
+
     /// Whether this login taught something that Redis does not have.
     pub(super) fn holds(&self, user: UserKey, by: DecisionId) -> bool {
         self.users.get(&user).is_some_and(|cached| cached.unshared.iter().any(|unshared| unshared.by == Some(by)))

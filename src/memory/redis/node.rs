@@ -142,7 +142,7 @@ impl Node {
     }
 
     /// Opens the breaker.
-    fn trip(&self) {
+    pub(super) fn trip(&self) {
         if self.current.swap(None).is_some() {
             self.broken.notify_one();
         }

@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 const REDIRECTS_MAX: usize = 6;
 /// Between two looks at a slot that is on its way.
 const ON_ITS_WAY: Duration = Duration::from_millis(2);
+/// Before another look at whose the store is, where nobody answered.
+const AGAIN: Duration = Duration::from_millis(100);
 /// Between two looks at who holds what, beside those that a redirect asks for.
 const REFRESH: Duration = Duration::from_secs(5);
 /// For the first connections.
@@ -95,6 +97,7 @@ impl Nodes {
         if found.is_some() {
             tokio::spawn(Arc::clone(self).keep_routes(told));
         }
+        tokio::spawn(Arc::clone(self).keep_out());
         let opened = self.connector.opened.get().ok_or_else(|| unreachable("no node has its first slots"))?;
         Ok(opened.key.clone())
     }
@@ -190,6 +193,33 @@ impl Nodes {
             }
             // Whoever is redirected asks again and again until it is known everywhere.
             tokio::time::sleep(ON_ITS_WAY).await;
+        }
+    }
+
+    /// Stops this process where another replica has had the store go on to a key that this one does not have: what it would write, nobody
+    /// would find.
+    async fn keep_out(self: Arc<Self>) {
+        let (tag, meta) = Tag::meta();
+        loop {
+            self.connector.meta_changed.notified().await;
+            let mut look = ::redis::cmd("GET");
+            look.arg(&meta);
+            let Ok(found) = self.command(tag, look).await else {
+                tokio::time::sleep(AGAIN).await;
+                self.connector.meta_changed.notify_one();
+                continue;
+            };
+            // A store that was emptied is begun anew with the same key.
+            if let Value::BulkString(found) = found
+                && let Err(why) = self.connector.judge_meta(&found)
+            {
+                tracing::error!(
+                    why,
+                    "this replica is shut out of the store; it is to be started with the keys of the others"
+                );
+                self.connector.shut.store(Some(Arc::new(why)));
+                self.routes.load().nodes.iter().for_each(|node| node.trip());
+            }
         }
     }
 

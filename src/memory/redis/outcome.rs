@@ -12,11 +12,13 @@ use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::MemoryError;
-use crate::memory::decisions::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
+use crate::memory::decisions::{
+    Decision, DecisionId, Feedback, Given, LoginResult, Pending, Report, Settled, Settlement,
+};
 use ::redis::Value;
 
 /// How often what others change at the same time is looked at again.
-const LOOKS_MAX: usize = 4 * MERGES_MAX;
+pub(super) const LOOKS_MAX: usize = 4 * MERGES_MAX;
 /// The beginning of a sealed decision that is another one each time that it is sealed: version and nonce.
 const SEEN_BYTES: usize = 13;
 
@@ -59,10 +61,13 @@ impl Inner {
                 Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
             let visit = pending.visit;
+            let user = self.user_in_use(&pending.given).await?;
+            let lesson = self.learn_elsewhere(user, &pending.given, lesson, id).await?;
             let settled = pending.into_settled(Some(report.result), report.factor);
             match self.replace_settled(id, &seen, settled, lesson, List::SettledKnown).await? {
                 Replaced::Yes => {
                     self.nodes.durable(tag).await?;
+                    self.nodes.durable(Tag::of_user(user)).await?;
                     return Ok(visit.map_or(Settlement::Taken, Settlement::Counted));
                 }
                 Replaced::NotAsSeen => {}
@@ -87,9 +92,25 @@ impl Inner {
             Ok(lesson) => lesson,
             Err(refusal) => return Ok(Settlement::Refused(refusal)),
         };
-        self.learn(given.user, &lesson, given.login.time).await?;
-        self.nodes.durable(tag).await?;
+        let user = self.user_in_use(given).await?;
+        self.learn(user, &lesson, given.login.time).await?;
+        self.nodes.durable(Tag::of_user(user)).await?;
         Ok(Settlement::Taken)
+    }
+
+    /// What a decision of before the key was replaced teaches is learnt in another slot than it lies in, hence before it is settled: to
+    /// learn it again is the same as once. Gives what is left to learn with the decision.
+    async fn learn_elsewhere(
+        &self,
+        user: UserKey,
+        given: &Given,
+        lesson: Option<Lesson>,
+        id: DecisionId,
+    ) -> Result<Option<Lesson>, MemoryError> {
+        match lesson {
+            Some(lesson) if user != given.user => self.learn(user, &lesson, id.time()).await.map(|()| None),
+            lesson => Ok(lesson),
+        }
     }
 
     /// The row goes with the decisions, in one step; what is left is when that was.
@@ -142,9 +163,11 @@ impl Inner {
         let lesson = Lesson::Unfinished(login);
         match self.decision(Tag::of_user(user), id).await? {
             Some(Found { decision: Decision::Pending(pending), seen }) => {
+                let in_use = self.user_in_use(&pending.given).await?;
+                let lesson = self.learn_elsewhere(in_use, &pending.given, Some(lesson), id).await?;
                 let settled = pending.into_settled(None, None);
                 let to = if has_history { List::SettledKnown } else { List::SettledStrangers };
-                self.replace_settled(id, &seen, settled, Some(lesson), to).await.map(drop)
+                self.replace_settled(id, &seen, settled, lesson, to).await.map(drop)
             }
             Some(Found { decision: Decision::Settled(_), .. }) => Ok(()),
             // It had to make room, or was erased, which its time tells.
@@ -261,6 +284,6 @@ impl Inner {
     }
 }
 
-fn crowded() -> MemoryError {
+pub(super) fn crowded() -> MemoryError {
     MemoryError::Unavailable("others change this user all the time".to_owned())
 }

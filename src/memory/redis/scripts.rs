@@ -20,6 +20,7 @@ pub(super) struct Scripts {
     pub(super) replace: Script,
     pub(super) erase: Script,
     pub(super) greet: Script,
+    pub(super) give_up: Script,
     pub(super) tell: Script,
     pub(super) put_together: Script,
 }
@@ -61,14 +62,15 @@ impl Scripts {
             replace: Script::new(REPLACE),
             erase: Script::new(ERASE),
             greet: Script::new(GREET),
+            give_up: Script::new(GIVE_UP),
             tell: Script::new(TELL),
             put_together: Script::new(PUT_TOGETHER),
         }
     }
 
-    pub(super) fn all(&self) -> [&Script; 7] {
-        let Self { share, settle, replace, erase, greet, tell, put_together } = self;
-        [share, settle, replace, erase, greet, tell, put_together]
+    pub(super) fn all(&self) -> [&Script; 8] {
+        let Self { share, settle, replace, erase, greet, give_up, tell, put_together } = self;
+        [share, settle, replace, erase, greet, give_up, tell, put_together]
     }
 }
 
@@ -177,13 +179,24 @@ redis.call('PUBLISH', 'askance:erased', user)
 return 1
 ";
 
-/// Whose deployment's it is, and in which format; ours where nobody's, if it may be nobody's.
+/// Whose deployment's it is, and in which format; ours where nobody's, if it may be nobody's. This connection is told when it changes.
 const GREET: &str = r"
 local held = redis.call('GET', KEYS[1])
 if held then return held end
 if ARGV[2] ~= '1' then return '' end
 redis.call('SET', KEYS[1], ARGV[1])
+redis.call('EXISTS', KEYS[1])
 return ARGV[1]
+";
+
+/// Takes away the row of a user who goes on under another key, if it still is of this version; what is left is when they were
+/// erased, if they were. 1, else 0.
+const GIVE_UP: &str = r"
+local current = redis.call('GET', KEYS[1]) or ''
+if string.sub(current, 1, 8) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+redis.call('EXISTS', KEYS[1])
+return 1
 ";
 
 /// Appends a replica's batch, once: whoever does not know whether it was appended sends it again. What is older than is kept goes,

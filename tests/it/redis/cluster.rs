@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const NODES: usize = 3;
 const SLOTS: usize = 16_384;
 
-struct Cluster {
-    nodes: Vec<RedisServer>,
+pub(super) struct Cluster {
+    pub(super) nodes: Vec<RedisServer>,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let nodes: Vec<RedisServer> = std::iter::repeat_with(RedisServer::start_node).take(NODES).collect();
         for (number, node) in nodes.iter().enumerate() {
             let (first, last) = (number * SLOTS / NODES, (number + 1) * SLOTS / NODES - 1);

@@ -9,17 +9,22 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 /// Keys that both processes have.
-struct Keys(TempDir);
+pub(super) struct Keys(TempDir);
 
 impl Keys {
-    fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        for (name, digit) in [("pseudonymise.key", "a"), ("device.key", "b")] {
-            let path = directory.path().join(name);
-            std::fs::write(&path, digit.repeat(64)).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        Self(directory)
+    pub(super) fn new() -> Self {
+        let keys = Self(TempDir::new().unwrap());
+        keys.write("pseudonymise.key", "a");
+        keys.write("device.key", "b");
+        keys
+    }
+
+    /// A key of this digit. Gives its path.
+    fn write(&self, name: &str, digit: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, digit.repeat(64)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
     }
 
     fn path(&self, name: &str) -> String {
@@ -27,7 +32,7 @@ impl Keys {
     }
 
     /// What a replica is told.
-    fn settings(&self, server: &RedisServer) -> Settings {
+    pub(super) fn settings(&self, server: &RedisServer) -> Settings {
         Settings::new()
             .set("memory.backend", "redis")
             .set("memory.url", server.url())
@@ -97,6 +102,33 @@ fn failures_told_to_two_processes_are_one_attack_to_both() {
         let assessment = &answer["risk_assessment"]["assessments"]["UntrustedIP"];
         assert_eq!(assessment["details"]["failures"], 16, "{answer}");
     }
+}
+
+#[test]
+fn a_key_is_replaced_and_whoever_was_known_still_is() {
+    let (server, keys) = (RedisServer::start(), Keys::new());
+    let before = keys.settings(&server).set("memory.timeout_ms", 5_000);
+    let new = keys.write("new.key", "c");
+    let both = before.clone().set("privacy.pseudonymise_key_file", vec![new, keys.path("pseudonymise.key")]);
+    let old = start(&before);
+    let login = with(plain_login("alice"), json!({"device_id": "d1"}));
+    let success = json!({"result": "success", "factor": "totp"});
+    let first = json_of(&old.main().score(&login));
+    assert_eq!(settle(&old, &first, &success).status, 204, "{first}");
+    let waits = json_of(&old.main().score(&risky_login("alice")));
+    let next = start(&both);
+    let known = json_of(&next.main().score(&login));
+    assert_eq!(new_device(&known), "match", "{known}");
+    assert_eq!(settle(&next, &waits, &success).status, 204);
+    let listed = json_of(&next.main().get("/v1/decisions?user=alice"));
+    assert_eq!(listed["decisions"].as_array().map(Vec::len), Some(3), "{listed}");
+    eventually("the process that has the old key only says that it is alone", || {
+        (json_of(&old.main().score(&login))["degraded"] == json!(["memory"])).then_some(())
+    });
+    assert!(old.log().contains("shut out"), "{}", old.log());
+    assert_eq!(next.main().send(Request::new("DELETE", "/v1/users/alice")).status, 204);
+    let listed = json_of(&next.main().get("/v1/decisions?limit=50"));
+    assert_eq!(listed["decisions"], json!([]), "{listed}");
 }
 
 #[test]

@@ -71,7 +71,11 @@ pub(crate) fn setup(url: &str) -> Setup {
 }
 
 pub(crate) fn open(setup: &Setup) -> Result<Replica, StartError> {
-    let (memory, key) = Redis::open(setup, &Secrets::new(SECRET, None), Clock)?;
+    open_under(setup, &Secrets::new(SECRET, None))
+}
+
+pub(crate) fn open_under(setup: &Setup, secrets: &Secrets) -> Result<Replica, StartError> {
+    let (memory, key) = Redis::open(setup, secrets, Clock)?;
     let ids = IdSource::new(HashKey::random().expect("the system has randomness"));
     Ok(Replica { memory, key, ids })
 }
@@ -88,6 +92,28 @@ impl Replica {
 
     pub(crate) fn user(&self, name: &str) -> UserKey {
         self.key.user("default", name)
+    }
+
+    /// Under the key that is being replaced.
+    pub(crate) fn user_before(&self, name: &str) -> Option<UserKey> {
+        self.key.replaced_user_of(self.key.anchor("default", name))
+    }
+
+    /// What the pipeline does before it looks at a user.
+    async fn adopt(&self, name: &str) -> Result<(), MemoryError> {
+        let Some(before) = self.user_before(name) else { return Ok(()) };
+        while let Err(unvisited) = self.memory.adopt(before, self.user(name)) {
+            unvisited.fetched().await?;
+        }
+        Ok(())
+    }
+
+    /// What the pipeline does to forget a user.
+    pub(crate) async fn erase(&self, name: &str) -> Result<(), MemoryError> {
+        for key in self.user_before(name).into_iter().chain([self.user(name)]) {
+            self.memory.erase(key).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn sources(&self, ip: std::net::IpAddr) -> askance::keyed_hash::Sources {
@@ -154,6 +180,11 @@ impl Replica {
                 known = Some(history.map_or(0, devices));
                 ((), lesson)
             };
+            let adopted = if is_alone { Ok(()) } else { self.adopt(name).await };
+            if let Err(failed) = adopted {
+                (is_alone, error) = (true, Some(failed.to_string()));
+                continue;
+            }
             let visited = self.memory.visit_at_login(id, how, user, look);
             if let Err(Unvisited::Elsewhere(fetch)) = visited
                 && !is_alone
@@ -180,6 +211,7 @@ impl Replica {
 
     /// The devices that are known here, without asking Redis unless nothing is known.
     pub(crate) async fn near(&self, name: &str) -> Option<usize> {
+        self.adopt(name).await.ok()?;
         loop {
             match self.memory.visit(self.user(name), |history| (history.map_or(0, devices), None)) {
                 Ok(known) => return Some(known),
@@ -206,6 +238,7 @@ impl Replica {
         Query {
             tenant: "default".to_owned(),
             user: name.map(|name| self.user(name)),
+            user_before: name.and_then(|name| self.user_before(name)),
             action: None,
             since: None,
             before: None,

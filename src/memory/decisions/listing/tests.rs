@@ -7,7 +7,17 @@ use std::convert::Infallible;
 
 fn query(limit: usize) -> Query {
     let tenant = "default".to_owned();
-    Query { tenant, user: None, action: None, since: None, before: None, only_open: false, limit, now: at(10) }
+    Query {
+        tenant,
+        user: None,
+        user_before: None,
+        action: None,
+        since: None,
+        before: None,
+        only_open: false,
+        limit,
+        now: at(10),
+    }
 }
 
 fn walk(decisions: &Decisions, visitor: &mut impl Visitor) {
@@ -82,6 +92,10 @@ fn conditions_hold_together() {
     for (query, expected) in [
         (query(1000), expected(|_| true)),
         (Query { user: Some(UserKey(3)), ..query(1000) }, expected(|number| number % 10 == 3)),
+        (
+            Query { user: Some(UserKey(3)), user_before: Some(UserKey(4)), ..query(1000) },
+            expected(|number| number % 10 == 3 || number % 10 == 4),
+        ),
         (Query { since: Some(at(290)), ..query(1000) }, expected(|number| number >= 290)),
         (Query { only_open: true, ..query(1000) }, expected(|number| number % 3 == 0)),
         (Query { before: kept.get(7).copied(), ..query(1000) }, expected(|number| number < 7)),
