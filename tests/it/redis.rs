@@ -9,5 +9,6 @@ mod processes;
 mod rekey;
 mod replica;
 mod start;
+mod tls;
 mod together;
 mod velocity;

@@ -1,6 +1,6 @@
 //! TLS on both listeners, with `openssl` and `curl` as peers: versions, certificates of both sides, and how they change.
 
-mod authority;
+pub(crate) mod authority;
 mod clients;
 mod curl;
 mod handshake;

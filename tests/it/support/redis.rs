@@ -3,6 +3,7 @@
 use super::eventually;
 use redis::{Client, Cmd, Connection, FromRedisValue};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -49,6 +50,23 @@ impl RedisServer {
             answers(low, &mut child).then_some((child, low))
         })
         .with(directory, arguments)
+    }
+
+    /// One that speaks TLS on another port, too; gives that port. Both are on loopback.
+    pub(crate) fn start_tls(cert: &Path, key: &Path, authority: &Path) -> (Self, u16) {
+        let directory = TempDir::new().unwrap();
+        let files = [("--tls-cert-file", cert), ("--tls-key-file", key), ("--tls-ca-cert-file", authority)];
+        let files = files.map(|(name, path)| [name.to_owned(), path.to_str().expect("a UTF-8 path").to_owned()]);
+        let (started, tls_port, arguments) = eventually("two ports that nobody took first", || {
+            let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+            let [port, tls_port] = listeners.map(|listener| listener.local_addr().unwrap().port());
+            let words = ["--tls-auth-clients", "no", "--tls-port", &tls_port.to_string()].map(str::to_owned);
+            let durable = DURABLE.iter().map(|word| (*word).to_owned());
+            let arguments: Vec<String> = durable.chain(words).chain(files.iter().flatten().cloned()).collect();
+            let mut child = spawn(port, &directory, &arguments);
+            answers(port, &mut child).then_some(((child, port), tls_port, arguments))
+        });
+        (started.with(directory, arguments), tls_port)
     }
 
     pub(crate) fn url(&self) -> String {

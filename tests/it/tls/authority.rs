@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Under which names a server of these tests is called.
-pub(super) const LOCALHOST: &str = "DNS:localhost,IP:127.0.0.1";
+pub(crate) const LOCALHOST: &str = "DNS:localhost,IP:127.0.0.1";
 
 const P256: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
 
@@ -13,21 +13,21 @@ const VALID: &str = "20991231235959Z";
 
 /// Who signs. Its files are in the directory of the test.
 #[derive(Debug)]
-pub(super) struct Authority {
+pub(crate) struct Authority {
     directory: PathBuf,
-    pub(super) cert: PathBuf,
+    pub(crate) cert: PathBuf,
     key: PathBuf,
 }
 
 /// A certificate and its key.
 #[derive(Debug, Clone)]
-pub(super) struct Pair {
-    pub(super) cert: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Pair {
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Authority {
-    pub(super) fn new(directory: &Path, name: &str) -> Self {
+    pub(crate) fn new(directory: &Path, name: &str) -> Self {
         let file = |extension: &str| directory.join(format!("{name}.{extension}"));
         let authority = Self { directory: directory.to_owned(), cert: file("crt"), key: file("key") };
         let database = authority.file(name, "index");
@@ -52,26 +52,26 @@ impl Authority {
     }
 
     /// A certificate for both sides, with these subject alternative names (`DNS:…`, `URI:…`, `IP:…`).
-    pub(super) fn issue(&self, name: &str, names: &str) -> Pair {
+    pub(crate) fn issue(&self, name: &str, names: &str) -> Pair {
         self.issue_with_key(name, names, P256)
     }
 
     /// The same, with a key of a kind that `openssl req -newkey` knows.
-    pub(super) fn issue_with_key(&self, name: &str, names: &str, kind: &str) -> Pair {
+    pub(crate) fn issue_with_key(&self, name: &str, names: &str, kind: &str) -> Pair {
         self.sign(name, VALID, kind, &format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n"))
     }
 
     /// One without any subject alternative name.
-    pub(super) fn issue_nameless(&self, name: &str) -> Pair {
+    pub(crate) fn issue_nameless(&self, name: &str) -> Pair {
         self.sign(name, VALID, P256, "basicConstraints=CA:FALSE\n")
     }
 
-    pub(super) fn issue_expired(&self, name: &str, names: &str) -> Pair {
+    pub(crate) fn issue_expired(&self, name: &str, names: &str) -> Pair {
         self.sign(name, EXPIRED, P256, &format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n"))
     }
 
     /// An authority below this one.
-    pub(super) fn intermediate(&self, name: &str) -> Self {
+    pub(crate) fn intermediate(&self, name: &str) -> Self {
         let below = Self::new(&self.directory, name);
         let Pair { cert, key } = self.sign(name, VALID, P256, "basicConstraints=critical,CA:TRUE\n");
         Self { cert, key, ..below }
@@ -106,7 +106,7 @@ impl Authority {
 }
 
 /// Runs `openssl`; its arguments are apart by blanks, which no path of a temporary directory holds.
-pub(super) fn openssl(arguments: &str) {
+pub(crate) fn openssl(arguments: &str) {
     let output = Command::new("openssl").args(arguments.split_whitespace()).output().expect("openssl is installed");
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
