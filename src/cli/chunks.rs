@@ -1,5 +1,6 @@
 //! The input, cut into pieces of whole lines.
 
+use super::zstd::{self, Unpacker};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
@@ -39,7 +40,11 @@ impl Input {
         bar.set_length(identity.bytes);
         let file = bar.wrap_read(open(path)?);
         let is_gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-        let text: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let text: Box<dyn Read + Send> = match path {
+            _ if is_gzip => Box::new(MultiGzDecoder::new(file)),
+            path if zstd::is_named(path) => Box::new(Unpacker::new(io::BufReader::new(file))),
+            _ => Box::new(file),
+        };
         Ok(Self { text, identity: Some(identity) })
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// What is sent, and where.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImportArguments {
-    /// Logins, one JSON object a line; gzip by the ending .gz; - is standard input, which cannot be resumed
+    /// Logins, one JSON object a line; packed by the ending .gz or .zst; - is standard input, which cannot be resumed
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
     #[command(flatten)]

@@ -15,6 +15,7 @@ mod restore;
 mod serve;
 mod target;
 mod users;
+mod zstd;
 
 use crate::app::AppError;
 use crate::config::Source;

@@ -28,10 +28,10 @@ use summary::Read;
 /// What is replayed, and what is wanted of it.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReplayArguments {
-    /// Logins sorted by time, one JSON object a line; gzip by the ending .gz; - is standard input
+    /// Logins sorted by time, one JSON object a line; packed by the ending .gz or .zst; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     events: PathBuf,
-    /// Where the decisions go, one JSON object a line; gzip by the ending .gz; - is standard output
+    /// Where the decisions go, one JSON object a line; packed by the ending .gz or .zst; - is standard output
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
     /// Another configuration: say whom it would ask more, whom less, and why
@@ -47,7 +47,6 @@ pub(super) struct ReplayArguments {
 
 /// Replays, and says what came of it on standard error. Lines that are skipped are no error, but are named.
 pub(super) fn run(source: &Source, arguments: &ReplayArguments) -> Result<(), Box<dyn Error>> {
-    [Some(&arguments.events), arguments.out.as_ref()].into_iter().flatten().try_for_each(|path| refuse_zstd(path))?;
     let started = Clock.start();
     let sides = Sides::new(source, arguments.against.as_ref(), arguments.report.is_some())?;
     let bar = Bar::new();
@@ -134,15 +133,4 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Nothing here reads it, and to take it for text would report every line.
-fn refuse_zstd(path: &Path) -> Result<(), String> {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zst")) {
-        return Err(format!(
-            "{}: zstd is not supported; pipe through `zstd`, with - in place of the file",
-            path.display()
-        ));
-    }
-    Ok(())
 }

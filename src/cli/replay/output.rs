@@ -1,5 +1,6 @@
 //! The decisions of a replay, one line each.
 
+use super::super::zstd::{self, Packer};
 use crate::clock::Timestamp;
 use crate::event::LoginEvent;
 use crate::pipeline::Scored;
@@ -72,6 +73,7 @@ impl Serialize for Codes<'_> {
 pub(super) enum Output {
     Plain(Box<dyn Write + Send>),
     Gzip(GzEncoder<File>),
+    Zstd(Packer<File>),
 }
 
 /// Pieces that wait to be written.
@@ -86,7 +88,11 @@ impl Output {
         let file = File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let is_gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
         let plain = |file| Self::Plain(Box::new(file));
-        Ok(if is_gzip { Self::Gzip(GzEncoder::new(file, Compression::fast())) } else { plain(file) })
+        Ok(match path {
+            _ if is_gzip => Self::Gzip(GzEncoder::new(file, Compression::fast())),
+            path if zstd::is_named(path) => Self::Zstd(Packer::new(file)),
+            _ => plain(file),
+        })
     }
 
     /// Writes on a thread of its own.
@@ -103,6 +109,7 @@ impl Output {
         match self {
             Self::Plain(out) => out.write_all(piece),
             Self::Gzip(out) => out.write_all(piece),
+            Self::Zstd(out) => out.write_piece(piece),
         }
     }
 
@@ -110,6 +117,7 @@ impl Output {
         match self {
             Self::Plain(mut out) => out.flush(),
             Self::Gzip(out) => out.finish().map(|_file| ()),
+            Self::Zstd(out) => out.finish(),
         }
     }
 }

@@ -161,12 +161,18 @@ fn a_log_may_be_packed_and_piped() {
     GzDecoder::new(File::open(at("out.gz")).unwrap()).read_to_string(&mut unpacked).unwrap();
     assert_eq!(unpacked, plain.stdout);
     assert_eq!(unpacked.lines().count(), 2);
+    // What it packs as zstd it reads as such: the decisions of decisions are none, each a line that it names.
+    let packed = lab.run(&text, &["--events", "events.ndjson", "--out", "out.zst"]);
+    assert_eq!(packed.code, Some(0), "{}", packed.output());
+    assert!(!fs::read(at("out.zst")).unwrap().starts_with(b"{"), "it is packed");
+    let again = lab.run(&text, &["--events", "out.zst", "--out", "-"]);
+    assert!(again.stderr.contains("line 2: request.invalid"), "{}", again.output());
+    fs::write(at("damaged.zst"), &fs::read(at("out.zst")).unwrap()[..40]).unwrap();
 
     let nothing = lab.run("", &["--events", "-", "--out", "-"]);
     assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), ""), "{}", nothing.output());
     for (arguments, message) in [
-        (["--events", "events.ndjson.zst", "--out", "-"], "zstd"),
-        (["--events", "events.ndjson", "--out", "out.zst"], "zstd"),
+        (["--events", "damaged.zst", "--out", "-"], "cannot be read"),
         (["--events", "absent.ndjson", "--out", "-"], "absent.ndjson"),
         (["--events", "events.ndjson", "--out", "absent/out"], "absent/out"),
     ] {
