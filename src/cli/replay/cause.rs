@@ -3,10 +3,15 @@
 use crate::pipeline::Scored;
 use crate::signals::{Assessments, Signal};
 use crate::units::Confidence;
+use crate::verdict::DecidedBy;
 use crate::verdict::reasons::Reason;
 
-/// What was counted against the login, the gravest first, each with the signal that said it; and what decided.
+/// What was counted against the login, the gravest first, each with the signal that said it; and what decided. A rule that
+/// decided is the whole cause.
 pub(super) fn of(scored: &Scored<'_>) -> String {
+    if let DecidedBy::Rule(name) = &scored.verdict.decided_by {
+        return name.code().to_owned();
+    }
     let doubts: Vec<String> = scored.verdict.reasons.iter().map(|reason| named(reason, &scored.assessments)).collect();
     format!("{} ({})", doubts.join(" + "), scored.verdict.decided_by.as_str())
 }

@@ -6,6 +6,7 @@ use crate::pipeline::Scored;
 use crate::server::logged::Label;
 use crate::units::Confidence;
 use crate::verdict::Action;
+use crate::verdict::evidence::Evidence;
 use std::collections::BTreeMap;
 
 /// Counts of one configuration.
@@ -15,16 +16,18 @@ pub(super) struct Charts {
     pub(super) hours: BTreeMap<u32, (u64, u64)>,
     /// Legitimate logins that were asked, by the gravest reason: our codes, and the names of rules.
     pub(super) causes: BTreeMap<String, u64>,
-    /// By how suspicious they look, legitimate logins and attacks.
-    levels: BTreeMap<u8, [u64; 2]>,
+    /// By how suspicious they look, legitimate logins and attacks: by confidence, and within it by score, where there is one. Some
+    /// thousand entries at most.
+    levels: BTreeMap<(u8, i32), [u64; 2]>,
 }
 
-/// Shares of legitimate logins and of attacks that would be asked, were this the first level to be.
+/// Shares of legitimate logins and of attacks that would be asked, were the threshold here.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RocPoint {
     pub(super) legitimate: f64,
     pub(super) attacks: f64,
-    pub(super) level: &'static str,
+    /// The level that ends here: a threshold of the configuration.
+    pub(super) level: Option<&'static str>,
 }
 
 /// From the most suspicious on: the only order that confidences have.
@@ -39,7 +42,8 @@ impl Charts {
     pub(super) fn login(&mut self, scored: &Scored<'_>, time: Timestamp, label: Label) {
         let verdict = &scored.verdict;
         let level = LEVELS.iter().position(|(confidence, _)| *confidence == verdict.confidence).unwrap_or(0);
-        let [legitimate, attacks] = self.levels.entry(u8::try_from(level).unwrap_or(0)).or_default();
+        let step = verdict.evidence.as_ref().map_or(0, step);
+        let [legitimate, attacks] = self.levels.entry((u8::try_from(level).unwrap_or(0), step)).or_default();
         if label == Label::Attack {
             *attacks += 1;
             return;
@@ -72,14 +76,41 @@ impl Charts {
         let all = [logins, attacks];
         logins = 0;
         let mut caught = 0;
-        let points = LEVELS.iter().zip(0_u8..).map(|((_, level), at)| {
-            let [legitimate, attacks] = self.levels.get(&at).copied().unwrap_or_default();
-            logins += legitimate;
-            caught += attacks;
-            RocPoint { legitimate: share(logins, all[0]), attacks: share(caught, all[1]), level }
-        });
-        points.collect()
+        let mut points = Vec::new();
+        for ((_, level), at) in LEVELS.iter().zip(0_u8..) {
+            for [legitimate, attacks] in self.levels.range((at, i32::MIN)..=(at, i32::MAX)).map(|(_, counts)| counts) {
+                logins += legitimate;
+                caught += attacks;
+                points.push(RocPoint {
+                    legitimate: share(logins, all[0]),
+                    attacks: share(caught, all[1]),
+                    level: None,
+                });
+            }
+            // The last step of a level is where it ends; one without logins ends where the one before does.
+            if !self.levels.keys().any(|(of, _)| *of == at) {
+                points.push(RocPoint {
+                    legitimate: share(logins, all[0]),
+                    attacks: share(caught, all[1]),
+                    level: None,
+                });
+            }
+            if let Some(end) = points.last_mut() {
+                end.level = Some(level);
+            }
+        }
+        points
     }
+}
+
+/// Tenths of log-odds, the most suspicious first; before all of them what stands by itself, whatever its score.
+fn step(evidence: &Evidence) -> i32 {
+    if evidence.is_hard {
+        return i32::MIN;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a sum of a few weights, each 20 at most")]
+    let tenths = (evidence.score * 10.0).round() as i32;
+    -tenths
 }
 
 /// 0 of nothing.
@@ -97,11 +128,28 @@ mod tests {
     fn the_levels_add_up_from_the_most_suspicious_on() {
         let mut charts = Charts::default();
         assert_eq!(charts.roc(), []);
-        charts.levels.insert(0, [1, 6]);
-        charts.levels.insert(1, [3, 2]);
-        charts.levels.insert(3, [16, 0]);
-        let points: Vec<_> = charts.roc().into_iter().map(|point| (point.legitimate, point.attacks)).collect();
-        assert_eq!(points, [(0.05, 0.75), (0.2, 1.0), (0.2, 1.0), (1.0, 1.0)]);
+        charts.levels.insert((0, 0), [1, 6]);
+        charts.levels.insert((1, 0), [3, 2]);
+        charts.levels.insert((3, 0), [16, 0]);
+        let all = |charts: &Charts| -> Vec<_> {
+            charts.roc().into_iter().map(|point| (point.legitimate, point.attacks, point.level)).collect()
+        };
+        let [low, medium, neutral, high] = LEVELS.map(|(_, level)| Some(level));
+        assert_eq!(all(&charts), [(0.05, 0.75, low), (0.2, 1.0, medium), (0.2, 1.0, neutral), (1.0, 1.0, high)]);
+        // With scores there are steps within a level, and thresholds stay where they are.
+        charts.levels.insert((0, i32::MIN), charts.levels[&(0, 0)]);
+        charts.levels.insert((0, 0), [0, 0]);
+        charts.levels.insert((3, -80), [10, 0]);
+        charts.levels.insert((3, 0), [6, 0]);
+        let steps = [
+            (0.05, 0.75, None),
+            (0.05, 0.75, low),
+            (0.2, 1.0, medium),
+            (0.2, 1.0, neutral),
+            (0.7, 1.0, None),
+            (1.0, 1.0, high),
+        ];
+        assert_eq!(all(&charts), steps);
         charts.levels.values_mut().for_each(|[_, attacks]| *attacks = 0);
         assert_eq!(charts.roc(), [], "without attacks there is nothing to tell apart");
     }

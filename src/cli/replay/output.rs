@@ -25,7 +25,7 @@ pub(super) struct DecisionLine<'a> {
     user: &'a str,
     action: &'static str,
     confidence: &'static str,
-    /// The sum of an aggregator that has one; none of today's has.
+    /// The sum of an aggregator that has one.
     score: Option<f64>,
     decided_by: &'a str,
     codes: Codes<'a>,
@@ -41,7 +41,7 @@ impl<'a> DecisionLine<'a> {
             user: &event.user.id,
             action: verdict.action.as_str(),
             confidence: verdict.confidence.as_str(),
-            score: None,
+            score: verdict.evidence.as_ref().map(|evidence| evidence.score),
             decided_by: verdict.decided_by.as_str(),
             codes: Codes(&scored.assessments),
             label: label.as_str(),

@@ -324,6 +324,54 @@ fn two_configurations_are_compared_login_by_login() {
 }
 
 #[test]
+fn a_rule_is_obeyed_and_named_as_the_cause() {
+    let lab = Lab::new(&Settings::new());
+    let other = "[[rules]]\nname = 'night'\nwhen = 'now.getHours() < 6'\neffect = 'challenge'\nreason = 'it is night'\n\
+        [[rules]]\nname = 'ended'\nwhen = 'true'\neffect = 'deny'\nuntil = 2001-02-03T00:00:00Z\n";
+    fs::write(lab.directory.path().join("other.toml"), other).unwrap();
+    let events = [login(0, json!({})), login(350, json!({})), login(370, json!({}))];
+    let text: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let finished = lab.run(&text, &["--events", "events.ndjson", "--against", "other.toml"]);
+    assert_eq!(finished.code, Some(0), "{}", finished.output());
+    for said in [
+        "only other.toml asks; why\n       2  rule.night\n",
+        "line 2  2001-02-03T05:50:00Z  alice  allow → challenge: it is night",
+    ] {
+        assert!(finished.stdout.contains(said), "{said}: {}", finished.stdout);
+    }
+    let all = ["replay", "--config", "other.toml", "--events", "events.ndjson", "--out", "-", "--report", "page.html"];
+    let alone = run(lab.directory.path(), &all, &[]);
+    let decisions: Vec<Value> = alone.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(of(&decisions, "/decided_by"), ["rule.night", "rule.night", "aggregator.strict"], "{}", alone.output());
+    let page = fs::read_to_string(lab.directory.path().join("page.html")).unwrap();
+    assert!(page.contains(">rule.night<"), "{page}");
+}
+
+#[test]
+fn a_score_is_told_where_there_is_one_and_thresholds_are_drawn_among_scores() {
+    let lab = Lab::new(&Settings::new().set("verdict.aggregator", "evidence"));
+    let risky = json!({"device_id": "d9", "user_agent": FIREFOX, "ip": LISTED});
+    let events = [
+        login(0, json!({})),
+        login(10, json!({})),
+        login(20, json!({"device_id": "d2"})),
+        login(30, with(risky.clone(), json!({"label": "attack"}))),
+        login(40, json!({"ip": "999.1.1.1", "label": "attack"})),
+    ];
+    let text: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let arguments = ["--events", "events.ndjson", "--out", "-", "--report", "page.html"];
+    let finished = lab.run(&text, &arguments);
+    let decisions: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let scores: Vec<f64> = decisions.iter().map(|decision| decision["score"].as_f64().unwrap()).collect();
+    assert!(scores[1] < scores[2] && scores[2] < scores[3], "{scores:?}");
+    let page = fs::read_to_string(lab.directory.path().join("page.html")).unwrap();
+    // Two attacks and three logins, of which two or more differ: more points than the ends of levels, and the first of those is named.
+    let curve = page.rsplit_once("<polyline").and_then(|(_, curve)| curve.split_once("\"/>")).unwrap().0;
+    assert!(curve.matches(',').count() > 4, "{curve}");
+    assert!(page.contains(">low</text>"), "{page}");
+}
+
+#[test]
 fn a_report_is_one_page_that_needs_nothing_else() {
     let lab = Lab::new(&Settings::new());
     let page = |events: &[Value], more: &[&str]| {

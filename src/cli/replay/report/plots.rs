@@ -119,9 +119,16 @@ pub(super) fn roc(parts: &[Part<'_>]) -> Option<String> {
     for ((curve, class), part) in curves.iter().zip(CLASSES).zip(parts) {
         let points = curve.iter().map(|point| (point.legitimate, point.attacks));
         plot.line(class, &std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>());
-        for point in curve {
+        let mut named = None;
+        for (point, level) in curve.iter().filter_map(|point| Some((point, point.level?))) {
             let shares = format!("{} of attacks at {}", percent(point.attacks), percent(point.legitimate));
-            plot.dot(class, (point.legitimate, point.attacks), &format!("{}, {}: {shares}", part.name, point.level));
+            plot.dot(class, (point.legitimate, point.attacks), &format!("{}, {level}: {shares}", part.name));
+            // Where a threshold lies is read off the picture. The end of the curve is none, nor is a level without logins.
+            let place = Some((point.legitimate, point.attacks));
+            if point.legitimate < 1.0 && std::mem::replace(&mut named, place) != place {
+                let (x, y) = (plot.x(point.legitimate), plot.y(point.attacks));
+                plot.text(x + 7.0, y + 14.0, "start", level);
+            }
         }
     }
     Some(plot.finish())
