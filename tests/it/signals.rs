@@ -4,9 +4,17 @@
 use crate::support::{Askance, CHROME, Settings, json_of, plain_login, time_from_now, with};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use toml::Table;
 
 const ALL: [&str; 7] =
     ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber", "NewCountry", "Inactivity", "Reported"];
+
+/// Aggregators under which a signal that stands by itself, or is counted by both, has to matter.
+const BOTH: [&str; 2] = ["evidence", "strict"];
+
+fn under(aggregator: &str) -> Settings {
+    Settings::new().set("verdict.aggregator", aggregator)
+}
 
 /// Scores two logins that differ in what one signal looks at, and checks that this signal alone answers otherwise, and
 /// that the action follows.
@@ -31,49 +39,68 @@ fn import(server: &Askance, user: &str, change: Value) {
 
 #[test]
 fn new_device_alone_changes_the_action() {
-    let server = Askance::start(&Settings::new());
-    check_alive(
-        &server,
-        "NewDevice",
-        &with(plain_login("alive-device-1"), json!({"user": {"created_at": time_from_now(-3_600)}})),
-        &with(plain_login("alive-device-2"), json!({"user": {"created_at": time_from_now(-90_000)}})),
-    );
+    for aggregator in BOTH {
+        check_alive(
+            &Askance::start(&under(aggregator)),
+            "NewDevice",
+            &with(plain_login("alive-device-1"), json!({"user": {"created_at": time_from_now(-3_600)}})),
+            &with(plain_login("alive-device-2"), json!({"user": {"created_at": time_from_now(-90_000)}})),
+        );
+    }
 }
 
 #[test]
 fn impossible_travel_alone_changes_the_action() {
-    let server = Askance::start(&Settings::new());
     let berlin = json!({"latitude": 52.52, "longitude": 13.405, "accuracy_radius_km": 0});
     let tokyo = json!({"latitude": 35.6762, "longitude": 139.6503, "accuracy_radius_km": 0});
-    for user in ["alive-travel-1", "alive-travel-2"] {
-        import(&server, user, json!({"location": berlin}));
+    let login = |user, location: &Value| with(plain_login(user), json!({"device_id": "d1", "location": location}));
+    for aggregator in BOTH {
+        let server = Askance::start(&under(aggregator));
+        for user in ["alive-travel-1", "alive-travel-2"] {
+            import(&server, user, json!({"location": berlin}));
+        }
+        check_alive(&server, "ImpossibleTravel", &login("alive-travel-1", &berlin), &login("alive-travel-2", &tokyo));
     }
-    let login = |user, location| with(plain_login(user), json!({"device_id": "d1", "location": location}));
-    check_alive(&server, "ImpossibleTravel", &login("alive-travel-1", berlin), &login("alive-travel-2", tokyo));
 }
 
 #[test]
 fn untrusted_ip_alone_changes_the_action() {
     let directory = TempDir::new().unwrap();
-    let path = directory.path().join("abuse.netset");
-    std::fs::write(&path, "198.51.100.0/24\n").unwrap();
-    let server = Askance::start_in(&Settings::new().abuse_list(&path), directory);
+    let list = list(&directory, "abuse");
     // Neither address has a GeoIP record, so travel says the same of both.
     let login = |user, ip: &str| with(plain_login(user), json!({"ip": ip}));
-    check_alive(&server, "UntrustedIP", &login("alive-ip-1", "198.51.101.7"), &login("alive-ip-2", "198.51.100.7"));
+    for aggregator in BOTH {
+        let server = Askance::start(&under(aggregator).push("signals.untrusted_ip.lists", list.clone()));
+        check_alive(&server, "UntrustedIP", &login("alive-ip-1", "198.51.101.7"), &login("alive-ip-2", "198.51.100.7"));
+    }
+}
+
+/// A list of this category, whose hits stand by themselves where that is anything against the user.
+fn list(directory: &TempDir, category: &str) -> Table {
+    let path = directory.path().join("one.netset");
+    std::fs::write(&path, "198.51.100.0/24\n").unwrap();
+    let mut list = Table::new();
+    for (key, value) in [("name", "one"), ("path", path.to_str().unwrap()), ("category", category)] {
+        list.insert(key.to_owned(), value.into());
+    }
+    list.insert("hard".to_owned(), (category == "abuse").into());
+    list
 }
 
 #[test]
 fn new_country_alone_changes_the_action() {
-    let server = Askance::start(&Settings::new().set("preset", "logto"));
     // Ten days are enough for either way, so travel says the same.
     let paris = json!({"latitude": 48.8566, "longitude": 2.3522, "accuracy_radius_km": 0, "country": "FR"});
     let madrid = json!({"latitude": 40.4168, "longitude": -3.7038, "accuracy_radius_km": 0, "country": "ES"});
-    for user in ["alive-country-1", "alive-country-2"] {
-        import(&server, user, json!({"location": paris, "time": time_from_now(-10 * 86_400)}));
+    let login = |user, location: &Value| with(plain_login(user), json!({"device_id": "d1", "location": location}));
+    // Under `evidence`, a known device never outweighs a country and a system that are both new.
+    for settings in [Settings::new().set("preset", "logto"), under("evidence")] {
+        let server = Askance::start(&settings);
+        for user in ["alive-country-1", "alive-country-2"] {
+            import(&server, user, json!({"location": paris, "time": time_from_now(-10 * 86_400)}));
+        }
+        check_alive(&server, "NewCountry", &login("alive-country-1", &paris), &login("alive-country-2", &madrid));
     }
-    let login = |user, location| with(plain_login(user), json!({"device_id": "d1", "location": location}));
-    check_alive(&server, "NewCountry", &login("alive-country-1", paris), &login("alive-country-2", madrid));
 }
 
 #[test]
@@ -85,19 +112,40 @@ fn inactivity_alone_changes_the_action() {
     check_alive(&server, "Inactivity", &login("alive-away-1"), &login("alive-away-2"));
 }
 
+/// A weight so small tips the scale only where it hangs in the balance: a device that was not used for long, in a data centre. The
+/// window is between the two ages of the device, so that its browser is known in both.
+#[test]
+fn inactivity_alone_changes_the_action_under_evidence() {
+    let directory = TempDir::new().unwrap();
+    let settings = under("evidence").push("signals.untrusted_ip.lists", list(&directory, "datacenter"));
+    let server = Askance::start(&settings.set("signals.new_device.window_days", 45));
+    for (user, days) in [("alive-away-3", 29), ("alive-away-4", 31)] {
+        let unplaced = json!({"ip": "192.0.2.1"});
+        import(&server, user, with(unplaced.clone(), json!({"time": time_from_now(-60 * 86_400)})));
+        import(&server, user, with(unplaced, json!({"device_id": "d2", "time": time_from_now(-days * 86_400)})));
+    }
+    let login = |user| with(plain_login(user), json!({"device_id": "d1", "ip": "198.51.100.7"}));
+    check_alive(&server, "Inactivity", &login("alive-away-3"), &login("alive-away-4"));
+}
+
 #[test]
 fn reported_alone_changes_the_action() {
-    let server = Askance::start(&Settings::new());
+    for aggregator in BOTH {
+        reported_matters(&Askance::start(&under(aggregator)));
+    }
+}
+
+fn reported_matters(server: &Askance) {
     let client = server.main();
     // Only the address is what was labelled; it has no GeoIP record.
     let login = |user, device: &str| with(plain_login(user), json!({"device_id": device, "ip": "198.51.100.7"}));
     for (user, label) in [("alive-reported-1", "legitimate"), ("alive-reported-2", "fraud")] {
-        import(&server, user, json!({}));
+        import(server, user, json!({}));
         let decision = json_of(&client.score(&login(user, "d9")));
         let path = format!("/v1/decisions/{}/feedback", decision["decision_id"].as_str().unwrap());
         assert_eq!(client.post(&path, &json!({"label": label})).status, 204);
     }
-    check_alive(&server, "Reported", &login("alive-reported-1", "d1"), &login("alive-reported-2", "d1"));
+    check_alive(server, "Reported", &login("alive-reported-1", "d1"), &login("alive-reported-2", "d1"));
 }
 
 #[test]
