@@ -1,13 +1,13 @@
 use super::*;
 use crate::context::ip_lists::ListFinding;
-use crate::context::network::NetworkKinds;
+use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::phone::Phone;
 use crate::context::{Account, Address, Claims, Location, LoginContext};
 use crate::event::{Factor, FactorSet, FirstFactor, Flow, Scalar};
 use crate::keyed_hash::HashKey;
 use crate::signals::{Code, Recall};
 use crate::units::CountryCode;
-use crate::verdict::{self, DecidedBy, Mode, Policy, RememberedBrowser, Settings, Verdict};
+use crate::verdict::{self, DecidedBy, Mode, Policy, RememberedBrowser, Settings, Strength, Verdict};
 use std::borrow::Cow;
 
 /// `operands` joined by an operator: so many literals and one operator fewer.
@@ -376,6 +376,21 @@ fn a_rule_asks_in_a_remembered_browser_and_not_after_a_passkey() {
     let observed =
         judge(&context, vec![rule("d", Effect::Deny, ALWAYS)], Settings { mode: Mode::Observe, ..settings() });
     assert_eq!((observed.action, observed.would_be), (Action::Allow, Action::Deny));
+}
+
+#[test]
+fn what_a_rule_demands_resists_phishing_where_the_login_looks_phished() {
+    let mut context = login(claims(&[], &[]));
+    context.account.enrolled = FactorSet::EMPTY.with(Factor::Totp).with(Factor::Webauthn);
+    let all = [Factor::Webauthn, Factor::Totp];
+    for (kinds, strength, offered) in [
+        (NetworkKinds::NONE, Strength::Any, &all[..]),
+        (NetworkKinds::NONE.with(NetworkKind::Hosting), Strength::PhishingResistant, &all[..1]),
+    ] {
+        context.address.kinds = kinds;
+        let asked = judge(&context, vec![rule("c", Effect::Challenge, ALWAYS)], Settings::default());
+        assert_eq!((asked.strength, asked.offered.iter().collect::<Vec<_>>()), (strength, offered.to_vec()));
+    }
 }
 
 #[test]

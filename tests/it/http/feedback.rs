@@ -184,11 +184,14 @@ fn a_proxy_like_login_needs_a_factor_that_cannot_be_phished() {
     let hosting = with(strange.clone(), json!({"ip": "198.51.100.7"}));
     let new_system = with(strange.clone(), json!({"ip": "999.1.1.1", "edge": {"asn": 64_501}}));
     let usual_system = with(strange, json!({"ip": "999.1.1.1"}));
+    // The cookie does not come through a phisher's proxy.
+    let known_device = with(new_system.clone(), json!({"device_id": "d1"}));
     for (number, (login, enrolled, strength, factors, passed, then)) in [
         (&hosting, json!(["webauthn", "totp"]), "phishing_resistant", json!(["webauthn"]), "webauthn", "known"),
         (&hosting, json!(["sms", "totp", "backup_code"]), "phishing_resistant", json!(["totp"]), "totp", "unknown"),
         (&new_system, json!(["sms", "totp"]), "phishing_resistant", json!(["totp"]), "totp", "unknown"),
         (&usual_system, json!(["sms", "totp"]), "any", json!(["totp", "sms"]), "sms", "known"),
+        (&known_device, json!(["sms", "totp"]), "any", json!(["totp", "sms"]), "totp", "known"),
     ]
     .into_iter()
     .enumerate()
