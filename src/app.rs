@@ -16,6 +16,7 @@ use crate::memory::embedded::StartError;
 use crate::memory::store::Store;
 use crate::memory::{Backend, Memory, MemoryError, redis};
 use crate::pipeline::{Loaded, Pipeline};
+use crate::server::hooks::Hooks;
 use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::{Meters, RuleCounts};
@@ -137,15 +138,14 @@ impl App {
         let mut files = data::list_files(&config);
         let loaded = load(&config, clock)?;
         files.extend(data::database_files(&loaded.geoip));
+        let hooks = Hooks::load(&config.hooks, config.server.in_flight_max.as_usize(), clock);
+        let hooks = hooks.map_err(|problem| ConfigError::one(&config.origin, problem))?;
         // Last: a mistake elsewhere leaves the store alone.
         let Opened { memory, key, tokens } = memory::open(&config, &meters, clock)?;
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
-        let server = {
-            let (settings, hooks) = (&config.server, &config.hooks);
-            Server::bind(settings, hooks, certificates.clone(), server_pipeline, server_meters, clock)
-        };
+        let server = Server::bind(&config.server, hooks, certificates.clone(), server_pipeline, server_meters, clock);
         Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
     }
 

@@ -397,6 +397,24 @@ impl FactorSet {
         Self(self.0 & !Self::bit(factor))
     }
 
+    /// What is in both.
+    #[must_use]
+    pub fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// As it stands in what is signed.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From how it stood there.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
     /// Whether `factor` is in it.
     #[must_use]
     pub fn has(self, factor: Factor) -> bool {

@@ -1,6 +1,6 @@
 //! A request of somebody who logged in before: judged as a login is, and teaches nothing by itself.
 
-use super::teach::{decision, is_copied, login, visit};
+use super::teach::{decision, is_copied, login, pending, visit};
 use super::{Browser, Loaded, Pipeline, rules};
 use crate::clock::Timestamp;
 use crate::context::LoginContext;
@@ -8,7 +8,7 @@ use crate::device_token::DeviceToken;
 use crate::event::{FactorSet, LoginEvent};
 use crate::history::{Lesson, Stamp, UserHistory};
 use crate::keyed_hash::{NetworkTag, UserKey};
-use crate::memory::decisions::{ClientTag, Decision, DecisionId, Given, LoginResult, Name, Settled};
+use crate::memory::decisions::{ClientTag, Decision, DecisionId, Given, LoginResult, Name, Pending, Settled};
 use crate::memory::{Memory, Share, Sharing, Unvisited};
 use crate::signals::{Assessments, Code, Recall, Signal};
 use crate::units::Confidence;
@@ -22,14 +22,36 @@ pub const HOOKS: ClientTag = ClientTag(0x6b73_616e_6365_686b);
 /// A request to be judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'r, 'e> {
+    /// Who asks, and may tell the outcome.
+    pub client: ClientTag,
     /// Of whom, and from where.
     pub event: &'r LoginEvent<'e>,
     /// Somebody said who the user is. Who is nobody has no history, and none begins.
     pub is_named: bool,
     /// Whether a request that is let in teaches a network or a device that is new to a known user.
     pub learns: bool,
+    /// Whether what is let in is a login, whose outcome somebody will tell.
+    pub awaits_outcome: bool,
+    /// Whether a proof is wanted whatever the verdict: then one is asked for, and that it is not given tells nothing of the user.
+    pub demands: bool,
     /// What was said on the same a while ago, under a decision that stands as long as that is said.
     pub before: Option<Standing>,
+}
+
+impl<'r, 'e> Request<'r, 'e> {
+    /// One of the hooks' own, of a user who is named, that teaches nothing.
+    #[must_use]
+    pub fn of(event: &'r LoginEvent<'e>) -> Self {
+        Self {
+            client: HOOKS,
+            event,
+            is_named: true,
+            learns: false,
+            awaits_outcome: false,
+            demands: false,
+            before: None,
+        }
+    }
 }
 
 /// A decision that may stand.
@@ -152,7 +174,7 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// The user's history is elsewhere, or cannot be had; nothing was learnt or kept.
     pub fn judge(&self, request: Request<'_, '_>, now: Timestamp) -> Result<(Judged, Option<Share>), Unvisited> {
-        let Request { event, is_named, learns, before } = request;
+        let Request { client, event, is_named, learns, awaits_outcome, demands, before } = request;
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
@@ -163,10 +185,21 @@ impl<M: Memory> Pipeline<M> {
             let recall = Recall::from(history);
             let (assessments, verdict) = verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
             let verdict = if is_named { asking_strangers(verdict, recall, &loaded) } else { verdict };
+            let verdict = if demands && verdict.action == Action::Allow && verdict.mode == Mode::Enforce {
+                asking(verdict)
+            } else {
+                verdict
+            };
             let is_new = learns && is_named && history.is_some_and(|history| is_new(&context, history));
             let lesson =
                 (is_new && is_let_in(&assessments, &verdict)).then(|| Lesson::Completed(login(&context, None, false)));
-            let seen = Seen { stamp: Stamp::of(history), has_history: history.is_some(), has_taught: lesson.is_some() };
+            let seen = Seen {
+                stamp: Stamp::of(history),
+                has_history: history.is_some(),
+                has_taught: lesson.is_some(),
+                awaits_outcome,
+                demands,
+            };
             ((assessments, verdict, seen), lesson)
         };
         let (assessments, verdict, seen) = if learns {
@@ -185,7 +218,7 @@ impl<M: Memory> Pipeline<M> {
             let issued = self.token_use(&context, fresh);
             let what = (login(&context, issued, is_copied(&assessments)), context.address.ip);
             let who = (context.user, Name::new(&event.tenant, &event.user.id));
-            let given = Given::new(who, HOOKS, what, &assessments, &verdict);
+            let given = Given::new(who, client, what, &assessments, &verdict);
             let decision = kept(&loaded, &context, given, (&assessments, &verdict, seen), now);
             self.memory.keep(id, decision, seen.has_history).unwrap_or_else(|error| self.failed(&error));
         }
@@ -214,12 +247,14 @@ impl<M: Memory> Pipeline<M> {
     }
 }
 
-/// What was seen of the history.
+/// What was seen of the history, and what becomes of it.
 #[derive(Clone, Copy)]
 struct Seen {
     stamp: Stamp,
     has_history: bool,
     has_taught: bool,
+    awaits_outcome: bool,
+    demands: bool,
 }
 
 /// What is kept of a verdict. A request that is let in completes no login: nobody tells its outcome, and only a label can teach.
@@ -231,12 +266,18 @@ fn kept(
     now: Timestamp,
 ) -> Decision {
     match verdict.action {
+        Action::Allow if seen.awaits_outcome => pending(loaded, context, given, assessments, verdict, now),
         Action::Allow => {
             let result = seen.has_taught.then_some(LoginResult::Success);
             Decision::Settled(Settled { given, result, factor: None })
         }
         Action::Challenge | Action::VerifyEmail | Action::Deny => {
-            decision(loaded, context, given, assessments, verdict, now)
+            match decision(loaded, context, given, assessments, verdict, now) {
+                Decision::Pending(pending) => {
+                    Decision::Pending(Box::new(Pending { demanded: pending.demanded && !seen.demands, ..*pending }))
+                }
+                settled @ Decision::Settled(_) => settled,
+            }
         }
     }
 }
@@ -250,17 +291,22 @@ fn asking_strangers(verdict: Verdict, recall: Recall<'_>, loaded: &Loaded) -> Ve
     };
     let is_asked = loaded.verdict.mode == Mode::Enforce && loaded.verdict.policy != Policy::Never;
     if is_stranger && is_asked && verdict.action == Action::Allow {
-        return Verdict {
-            action: Action::Challenge,
-            would_be: Action::Challenge,
-            offered: FactorSet::ALL,
-            next: Some(verdict::Next::Challenge),
-            ..verdict
-        };
+        return asking(verdict);
     }
     // Of a phishing-resistant factor, too, nobody knows whether there is one: what another one teaches is as little as ever.
     let offered = if verdict.action.demands_mfa() { FactorSet::ALL } else { verdict.offered };
     Verdict { offered, ..verdict }
+}
+
+/// The same verdict, with a demand.
+fn asking(verdict: Verdict) -> Verdict {
+    Verdict {
+        action: Action::Challenge,
+        would_be: Action::Challenge,
+        offered: FactorSet::ALL,
+        next: Some(verdict::Next::Challenge),
+        ..verdict
+    }
 }
 
 fn is_let_in(assessments: &Assessments, verdict: &Verdict) -> bool {

@@ -60,6 +60,18 @@ pub(super) fn decision(
         Action::Allow if teaches_at_once(loaded, assessments, verdict) => return settled(given, LoginResult::Success),
         Action::Allow | Action::Challenge | Action::VerifyEmail => {}
     }
+    pending(loaded, context, given, assessments, verdict, now)
+}
+
+/// What waits for its outcome.
+pub(super) fn pending(
+    loaded: &Loaded,
+    context: &LoginContext<'_>,
+    given: Given,
+    assessments: &Assessments,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Decision {
     let ttl_ms = i64::from(loaded.pending_ttl_s.get()) * 1000;
     let demanded = verdict.action.demands_mfa();
     Decision::Pending(Box::new(Pending {

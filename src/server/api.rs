@@ -12,7 +12,7 @@ mod users;
 use super::auth::{Access, Caller};
 use super::body;
 use super::error::Failure;
-use super::hooks::{self, Hooks};
+use super::hooks::Hooks;
 use super::limits::InFlight;
 use super::tls::{Certificates, Certified};
 use super::wire::login::Reception;
@@ -62,7 +62,7 @@ impl<M: Memory> Service<M> {
     pub(super) fn new(
         pipeline: Arc<Pipeline<M>>,
         settings: &Settings,
-        hooks: &hooks::Settings,
+        hooks: Hooks,
         certificates: Option<Arc<Certificates>>,
         meters: Arc<Meters>,
         clock: Clock,
@@ -77,7 +77,7 @@ impl<M: Memory> Service<M> {
             meters,
             clock,
             draining: AtomicBool::new(false),
-            hooks: Hooks::new(hooks, settings.in_flight_max.as_usize(), clock),
+            hooks,
             body_bytes_max: settings.body_bytes_max.as_usize(),
             request_timeout: Duration::from_millis(settings.request_timeout_ms.get().into()),
         }

@@ -2,11 +2,12 @@
 
 use super::api::Service;
 use super::connection::{self, Limits};
+use super::hooks::Hooks;
 use super::limits::Connections;
 use super::listen::{Accepted, Bound, Listen, Listener};
 use super::tls::Certificates;
 use super::worker::{Front, Handover, Worker};
-use super::{Settings, admin, hooks};
+use super::{Settings, admin};
 use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::pipeline::Pipeline;
@@ -69,7 +70,7 @@ impl<M: Memory> Server<M> {
     /// The first address that cannot be had; those bound before are given back.
     pub fn bind(
         settings: &Settings,
-        hooks: &hooks::Settings,
+        hooks: Hooks,
         certificates: Option<Arc<Certificates>>,
         pipeline: Arc<Pipeline<M>>,
         meters: Arc<Meters>,
@@ -78,7 +79,7 @@ impl<M: Memory> Server<M> {
         let bind = |listen: &Listen| Bound::bind(listen).map_err(|source| BindError { listen: listen.clone(), source });
         Ok(Self {
             main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
-            hooks: hooks.listen.iter().flat_map(|listen| &listen.0).map(bind).collect::<Result<_, _>>()?,
+            hooks: hooks.listen().map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
             service: Arc::new(Service::new(pipeline, settings, hooks, certificates, meters, clock)),
             settings: settings.clone(),

@@ -80,9 +80,10 @@ fn spawn<M: Memory>(
             connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
         }
         Front::Hooks => {
-            let peer = accepted.peer()?;
-            let handle =
-                move |request, certified| Arc::clone(&service).handle_hook(request, Origin { peer, certified });
+            let (peer, is_unix) = (accepted.peer()?, matches!(accepted, Accepted::Unix(_)));
+            let handle = move |request, certified| {
+                Arc::clone(&service).handle_hook(request, Origin { peer, certified, is_unix })
+            };
             connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
         }
     }

@@ -1,6 +1,17 @@
-//! Reverse proxies: what they are answered, whom they may name, and what a verdict on a request depends on.
+//! Reverse proxies, mail servers and policy clients: what they are answered, whom they may name, and what a verdict on a request depends on.
 
 mod assurance;
+mod authzen;
+mod caddy;
 mod deciding;
 mod doors;
+mod dovecot;
+mod envoy;
+mod garbage;
+mod imap;
+mod jwt;
+mod nginx;
+mod peers;
+mod step_up;
 mod support;
+mod traefik;

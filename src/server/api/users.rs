@@ -90,6 +90,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::pipeline::tests::{now, pipeline};
     use crate::server::auth::Access;
+    use crate::server::hooks::Hooks;
     use crate::telemetry::Meters;
     use hyper::{Request, StatusCode};
     use std::sync::Arc;
@@ -100,7 +101,8 @@ mod tests {
         let Some((pipeline, meters)) = pipeline().zip(Meters::new().ok()) else { unreachable!("fixtures are there") };
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
-        let service = Service::new(Arc::new(pipeline), &settings, &Default::default(), None, Arc::new(meters), Clock);
+        let Ok(hooks) = Hooks::load(&Default::default(), 1, Clock) else { unreachable!("they name no file") };
+        let service = Service::new(Arc::new(pipeline), &settings, hooks, None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
         let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else {
             unreachable!("it is a local caller")

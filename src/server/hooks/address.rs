@@ -5,6 +5,7 @@ use super::request::Original;
 use super::ruling::Demand;
 use super::settings::{Settings, is_loopback};
 use crate::clock::Timestamp;
+use crate::event::FactorSet;
 use crate::signing::SigningKeys;
 use hyper::http::uri::Authority;
 
@@ -22,7 +23,10 @@ pub(super) fn of_page(
     let page = settings.challenge_url.as_ref()?.as_str();
     let Some((demand, facts)) = asked else { return Some(page.to_owned()) };
     let url = of_return(settings, original).unwrap_or_default();
-    let errand = Errand::new(keys, (demand.decision, demand.hard), (facts, demand.device.is_fresh), url);
+    // Where nothing that is wanted is in common, no proof will do; the page says so.
+    let factors = demand.wanted.map_or(FactorSet::ALL, |wanted| wanted.factors);
+    let asked = (demand.decision, demand.hard, factors);
+    let errand = Errand::new(keys, asked, (facts, demand.device.is_fresh), url);
     let separator = if page.contains('?') { '&' } else { '?' };
     Some(format!("{page}{separator}rd={}", errand.sign(keys, now)))
 }

@@ -5,7 +5,9 @@
 use super::door::Door;
 use super::request::HookRequest;
 use super::ruling::{Ruling, Told};
+use super::step_up::Wanted;
 use crate::device_token::COOKIE_NAME;
+use crate::event::{Factor, FactorSet};
 use crate::server::Answer;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -14,9 +16,6 @@ use hyper::{Response, StatusCode};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// RFC 9470: a proof of now, by the class of a second factor.
-const STEP_UP: &str = "Bearer error=\"insufficient_user_authentication\", \
-    error_description=\"a second factor is needed\", acr_values=\"urn:askance:acr:mfa\", max_age=\"0\"";
 const CHALLENGE: &str = "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401,\"code\":\"hook.challenge\",\
     \"detail\":\"a second factor is needed: open the page that Location names\"}";
 const DENY: &str = "{\"type\":\"about:blank\",\"title\":\"Forbidden\",\"status\":403,\"code\":\"hook.deny\",\
@@ -35,7 +34,9 @@ pub(super) fn answer(
 ) -> Answer {
     match ruling {
         Ruling::Allow(told) => allow(told, user),
-        Ruling::Challenge(_) => challenge(door, request, location),
+        Ruling::Challenge(demand) => {
+            challenge(door, request, location, demand.as_ref().and_then(|demand| demand.wanted))
+        }
         Ruling::Deny => problem(StatusCode::FORBIDDEN, DENY),
     }
 }
@@ -85,7 +86,7 @@ fn reasons(codes: &[Cow<'static, str>]) -> String {
     if list.is_empty() { "none".to_owned() } else { list }
 }
 
-fn challenge(door: Door, request: &HookRequest<'_>, location: Option<String>) -> Answer {
+fn challenge(door: Door, request: &HookRequest<'_>, location: Option<String>, wanted: Option<Wanted>) -> Answer {
     let location = location.and_then(|url| HeaderValue::try_from(url).ok());
     let mut answer = if door.redirects() && request.is_navigation() {
         let mut answer = Answer::default();
@@ -94,7 +95,9 @@ fn challenge(door: Door, request: &HookRequest<'_>, location: Option<String>) ->
         answer
     } else {
         let mut answer = problem(StatusCode::UNAUTHORIZED, CHALLENGE);
-        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(STEP_UP));
+        if let Ok(value) = HeaderValue::try_from(step_up(wanted)) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, value);
+        }
         answer
     };
     if let Some(location) = location {
@@ -103,10 +106,26 @@ fn challenge(door: Door, request: &HookRequest<'_>, location: Option<String>) ->
     answer
 }
 
+/// RFC 9470: how old a proof may be, and of which class.
+fn step_up(wanted: Option<Wanted>) -> String {
+    let max_age_s = wanted.map_or(0, |wanted| wanted.max_age_s);
+    let only_webauthn = FactorSet::EMPTY.with(Factor::Webauthn);
+    let acr = if wanted.is_some_and(|wanted| wanted.factors == only_webauthn) { "phr" } else { "mfa" };
+    format!(
+        "Bearer error=\"insufficient_user_authentication\", error_description=\"a second factor is needed\", \
+         acr_values=\"urn:askance:acr:{acr}\", max_age=\"{max_age_s}\""
+    )
+}
+
 pub(super) fn problem(status: StatusCode, text: &'static str) -> Answer {
     let mut answer = Response::new(Bytes::from_static(text.as_bytes()).into());
     *answer.status_mut() = status;
+    as_problem(&mut answer);
+    answer
+}
+
+/// Says what the body of a refusal is.
+pub(super) fn as_problem(answer: &mut Answer) {
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
 }

@@ -1,7 +1,7 @@
 //! What a passed challenge leaves in a browser, and the way there: an address to return to, a ticket, and the assurance cookie.
 //!
 //! ```text
-//! errand    version u8 | expires_s u32 | decision [16] | user u128 | device u64 | is fresh u8 | hard u8 | binding [16] | url
+//! errand    version u8 | expires_s u32 | decision [16] | user u128 | device u64 | is fresh u8 | hard u8 | factors u8 | binding [16] | url
 //! ticket    factor u8 | errand
 //! assurance version u8 | expires_s u32 | proved_s u32 | factor u8 | hard u8 | witness u64 | binding [16]
 //! ```
@@ -10,7 +10,7 @@
 //! cookie, whatever the user did afterwards.
 
 use crate::clock::Timestamp;
-use crate::event::Factor;
+use crate::event::{Factor, FactorSet};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::decisions::DecisionId;
 use crate::pipeline::request::HardEvidence;
@@ -63,6 +63,8 @@ pub(super) struct Errand {
     pub(super) is_fresh: bool,
     /// What stood against the request already.
     pub(super) hard: HardEvidence,
+    /// One of these is to be passed.
+    pub(super) factors: FactorSet,
     binding: Binding,
     /// Where to go back to; empty where that is not known, or not allowed.
     pub(super) url: String,
@@ -71,12 +73,12 @@ pub(super) struct Errand {
 impl Errand {
     pub(super) fn new(
         keys: &SigningKeys,
-        (decision, hard): (DecisionId, HardEvidence),
+        (decision, hard, factors): (DecisionId, HardEvidence, FactorSet),
         (facts, is_fresh): (Facts, bool),
         url: String,
     ) -> Self {
         let (user, device, binding) = (facts.user, facts.device, keys.bind(&facts.to_bytes()));
-        Self { decision, user, device, is_fresh, hard, binding, url }
+        Self { decision, user, device, is_fresh, hard, factors, binding, url }
     }
 
     /// What goes to the page as `rd`.
@@ -102,7 +104,7 @@ impl Errand {
         bytes.extend_from_slice(&self.decision.to_bytes());
         bytes.extend_from_slice(&self.user.0.to_le_bytes());
         bytes.extend_from_slice(&self.device.to_le_bytes());
-        bytes.extend_from_slice(&[u8::from(self.is_fresh), self.hard.bits()]);
+        bytes.extend_from_slice(&[u8::from(self.is_fresh), self.hard.bits(), self.factors.bits()]);
         bytes.extend_from_slice(&self.binding);
         bytes.extend_from_slice(self.url.as_bytes());
         bytes
@@ -115,7 +117,7 @@ impl Errand {
         let decision = DecisionId::from_bytes(take(&mut rest)?);
         let user = UserKey(u128::from_le_bytes(take(&mut rest)?));
         let device = u64::from_le_bytes(take(&mut rest)?);
-        let [is_fresh, hard] = take(&mut rest)?;
+        let [is_fresh, hard, factors] = take(&mut rest)?;
         let binding = take(&mut rest)?;
         let url = std::str::from_utf8(rest).ok()?.to_owned();
         let hard = HardEvidence::from_bits(hard);
@@ -125,6 +127,7 @@ impl Errand {
             device,
             is_fresh: is_fresh == 1,
             hard,
+            factors: FactorSet::from_bits(factors),
             binding,
             url,
         })

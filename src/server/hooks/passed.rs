@@ -40,6 +40,9 @@ impl<M: Memory> Service<M> {
         let errand = Errand::open(keys, &rd, now).ok_or_else(unknown)?;
         let origin =
             origin(&errand.url).ok_or_else(|| Failure::invalid("rd", "names no host of hooks.return_hosts"))?;
+        if !errand.factors.has(factor.0) {
+            return Err(Failure::invalid("factor", "is not one that does here (hooks.step_up)"));
+        }
         let (ticket, expires) = errand.ticket(keys, factor.0, now);
         let location = format!("{origin}{}?ticket={ticket}", hooks::back::PATH);
         let mut answer = json(&SendBack { location, expires_at: expires.to_string() });

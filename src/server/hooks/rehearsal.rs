@@ -38,12 +38,12 @@ pub fn answer(settings: &Settings, request: Request<()>, peer: IpAddr, given: Gi
         device: Device { number: 7, is_fresh: true },
         cookie: None,
     };
-    let subject = Subject::of(&request, settings, Timestamp::from_unix_s(0));
+    let subject = Subject::of(&request, (settings, None), Timestamp::from_unix_s(0));
     let (user, judged) = match subject {
         Ok(subject) => (subject.event.user.id.into_owned(), given.map(judged).ok_or(Fault::Memory)),
         Err(fault) => (String::new(), Err(fault)),
     };
-    let ruling = ruling::conclude(judged, None, settings);
+    let ruling = ruling::conclude(judged, (None, None), settings);
     let keys = SigningKeys::new(&[[7; 32]]);
     let location = address::of_page(settings, &request.original, None, &keys, Timestamp::from_unix_s(0));
     Some(answer::answer(door, &request, (&ruling, &user), location))

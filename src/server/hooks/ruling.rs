@@ -2,6 +2,7 @@
 
 use super::assurance::Assurance;
 use super::settings::{OnError, Settings};
+use super::step_up::Wanted;
 use super::subject::Fault;
 use crate::memory::decisions::DecisionId;
 use crate::pipeline::request::{Device, HardEvidence, Judged};
@@ -39,21 +40,28 @@ pub(super) struct Demand {
     pub(super) decision: DecisionId,
     pub(super) hard: HardEvidence,
     pub(super) device: Device,
+    /// The proof that this part of the site wants, whatever the verdict.
+    pub(super) wanted: Option<Wanted>,
 }
 
 /// Decides; `assurance` is what the history vouches for.
-pub(super) fn conclude(judged: Result<Judged, Fault>, assurance: Option<&Assurance>, settings: &Settings) -> Ruling {
+pub(super) fn conclude(
+    judged: Result<Judged, Fault>,
+    (assurance, wanted): (Option<&Assurance>, Option<Wanted>),
+    settings: &Settings,
+) -> Ruling {
     match judged {
-        Ok(judged) => of_verdict(judged, assurance),
+        Ok(judged) => of_verdict(judged, assurance, wanted),
         Err(fault) => of_fault(fault, settings.on_error),
     }
 }
 
-fn of_verdict(judged: Judged, assurance: Option<&Assurance>) -> Ruling {
+fn of_verdict(judged: Judged, assurance: Option<&Assurance>, wanted: Option<Wanted>) -> Ruling {
     match judged.action {
         Action::Deny => Ruling::Deny,
         Action::Challenge | Action::VerifyEmail if !is_lifted(&judged, assurance) => {
-            Ruling::Challenge(Some(Demand { decision: judged.id, hard: judged.hard, device: judged.device }))
+            let Judged { id: decision, hard, device, .. } = judged;
+            Ruling::Challenge(Some(Demand { decision, hard, device, wanted }))
         }
         Action::Allow | Action::Challenge | Action::VerifyEmail => Ruling::Allow(Told {
             confidence: judged.confidence,
@@ -67,7 +75,7 @@ fn of_verdict(judged: Judged, assurance: Option<&Assurance>) -> Ruling {
 
 /// Whether the factor that was passed answers the demand: not where fraud was reported, nor evidence that came up since and stands by
 /// itself.
-fn is_lifted(judged: &Judged, assurance: Option<&Assurance>) -> bool {
+pub(super) fn is_lifted(judged: &Judged, assurance: Option<&Assurance>) -> bool {
     assurance.is_some_and(|assurance| !judged.is_reported && !judged.hard.exceeds(assurance.hard))
 }
 
@@ -136,7 +144,7 @@ mod tests {
             (judged(Action::Challenge, 0b01, true), Some(proof(0b01)), "challenge"),
             (judged(Action::Deny, 0, false), Some(proof(0)), "deny"),
         ] {
-            let ruling = conclude(Ok(judged.clone()), proof.as_ref(), &Settings::default());
+            let ruling = conclude(Ok(judged.clone()), (proof.as_ref(), None), &Settings::default());
             assert_eq!(word(&ruling), expected, "{judged:?} {proof:?}");
         }
     }
@@ -154,7 +162,7 @@ mod tests {
         ] {
             let settings = Settings { on_error, ..Settings::default() };
             for fault in faults {
-                assert_eq!(word(&conclude(Err(*fault), None, &settings)), expected, "{fault:?} {on_error:?}");
+                assert_eq!(word(&conclude(Err(*fault), (None, None), &settings)), expected, "{fault:?} {on_error:?}");
             }
         }
     }

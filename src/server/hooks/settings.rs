@@ -1,5 +1,7 @@
 //! The tunables of the hooks.
 
+use super::jwt::JwtSettings;
+use super::step_up::StepUp;
 use crate::bounded::Bounded;
 use crate::server::OneOrMore;
 use crate::server::client_ip::{self, ClientHeader, TrustedProxies};
@@ -22,6 +24,9 @@ pub struct Settings {
     pub client_ip_header: ClientHeader,
     /// The header in which they write the user.
     pub user_header: UserHeader,
+    /// Tokens that name the user, in place of that header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<JwtSettings>,
     /// Whether names of users are the same in capitals.
     pub user_lowercase: bool,
     /// Whether a request of nobody is an error.
@@ -45,6 +50,8 @@ pub struct Settings {
     pub return_hosts: Vec<ReturnHost>,
     /// Seconds for which a factor that was passed counts.
     pub assurance_ttl_s: Bounded<60, 2_592_000>,
+    /// Parts of the site that want a proof of late.
+    pub step_up: Vec<StepUp>,
 }
 
 impl Default for Settings {
@@ -54,6 +61,7 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::default(),
             client_ip_header: ClientHeader::default(),
             user_header: UserHeader(HeaderName::from_static("remote-user")),
+            jwt: None,
             user_lowercase: true,
             require_user: true,
             tenant: Tenant("default".to_owned()),
@@ -65,6 +73,7 @@ impl Default for Settings {
             challenge_url: None,
             return_hosts: Vec::new(),
             assurance_ttl_s: Bounded::of::<28_800>(),
+            step_up: Vec::new(),
         }
     }
 }
@@ -90,12 +99,15 @@ impl Settings {
         self.return_hosts.iter().any(|known| known.0.eq_ignore_ascii_case(host))
     }
 
-    /// Whoever is asked must have somewhere to go.
+    /// Whoever is asked must have somewhere to go, and a name one place to be.
     ///
     /// # Errors
     ///
     /// Names the setting that is missing.
     pub fn refuse_dead_ends(&self) -> Result<(), String> {
+        if let Some(jwt) = &self.jwt {
+            jwt.refuse_two_places()?;
+        }
         match (&self.listen, &self.challenge_url) {
             (Some(_), None) => {
                 Err("hooks.challenge_url is needed with hooks.listen: where does somebody go who is asked \

@@ -1,5 +1,6 @@
 //! Who asks, and from where: from a request to what can be judged.
 
+use super::jwt::{JwtSettings, Tokens, Unverified};
 use super::request::HookRequest;
 use super::settings::Settings;
 use crate::clock::Timestamp;
@@ -20,6 +21,10 @@ pub(super) enum Fault {
     UserAmbiguous,
     /// What says so is no name.
     UserUnreadable,
+    /// A token is none, is for others, or has expired.
+    TokenRefused,
+    /// A token is signed by a key that is not known.
+    TokenKeyUnknown,
     /// A trusted proxy does not say who its client is.
     AddressMissing,
     /// Memory does not give the history.
@@ -36,7 +41,12 @@ impl Fault {
     pub(super) fn is_ours(self) -> bool {
         match self {
             Self::Memory | Self::Late | Self::Overloaded => true,
-            Self::UserMissing | Self::UserAmbiguous | Self::UserUnreadable | Self::AddressMissing => false,
+            Self::UserMissing
+            | Self::UserAmbiguous
+            | Self::UserUnreadable
+            | Self::TokenRefused
+            | Self::TokenKeyUnknown
+            | Self::AddressMissing => false,
         }
     }
 }
@@ -44,9 +54,11 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UserMissing => "no user (hooks.user_header, from a peer in hooks.trusted_proxies)",
+            Self::UserMissing => "no user (hooks.user_header, from a peer in hooks.trusted_proxies; or hooks.jwt)",
             Self::UserAmbiguous => "more than one line of hooks.user_header",
-            Self::UserUnreadable => "hooks.user_header holds no name",
+            Self::UserUnreadable => "what names the user holds no name",
+            Self::TokenRefused => "a token is none of hooks.jwt, or has expired",
+            Self::TokenKeyUnknown => "a token is signed by a key that is not in hooks.jwt.jwks_file",
             Self::AddressMissing => "a trusted proxy sends no hooks.client_ip_header",
             Self::Memory => "memory does not answer",
             Self::Late => "not done within hooks.deadline_ms",
@@ -58,7 +70,7 @@ impl fmt::Display for Fault {
 /// A name is at most so long. **Source:** http-api.md.
 const USER_BYTES_MAX: usize = 256;
 /// A user agent is at most so long. **Source:** http-api.md.
-const AGENT_BYTES_MAX: usize = 4096;
+pub(super) const AGENT_BYTES_MAX: usize = 4096;
 
 /// What can be judged.
 #[derive(Debug)]
@@ -69,14 +81,18 @@ pub(super) struct Subject<'r> {
 }
 
 impl<'r> Subject<'r> {
-    pub(super) fn of(request: &HookRequest<'r>, settings: &'r Settings, now: Timestamp) -> Result<Self, Fault> {
+    pub(super) fn of(
+        request: &HookRequest<'r>,
+        (settings, tokens): (&'r Settings, Option<&Tokens>),
+        now: Timestamp,
+    ) -> Result<Self, Fault> {
         let ip = match request.client {
             Client::Known(address) => ClientIp::Address { text: address.to_string().into(), ip: address },
             // No address is worse than any: it is hard evidence.
             Client::Unknown(_) => ClientIp::Invalid("unknown".into()),
             Client::Error(ClientError::HeaderMissing) => return Err(Fault::AddressMissing),
         };
-        let user = match user(request, settings) {
+        let user = match user(request, settings, tokens, now) {
             Ok(user) => Some(user),
             Err(_) if !settings.require_user => None,
             Err(fault) => return Err(fault),
@@ -88,23 +104,49 @@ impl<'r> Subject<'r> {
     }
 }
 
-fn user(request: &HookRequest<'_>, settings: &Settings) -> Result<String, Fault> {
+/// By a token, or by a header, and never by both: a client can always send the other one.
+fn user(
+    request: &HookRequest<'_>,
+    settings: &Settings,
+    tokens: Option<&Tokens>,
+    now: Timestamp,
+) -> Result<String, Fault> {
+    let Some(tokens) = tokens else { return named(request, settings) };
+    let JwtSettings { cookie, header, .. } = &tokens.settings;
+    let in_cookie = cookie.as_ref().and_then(|name| request.cookie(name));
+    let in_header = || super::request::text(request.headers, header.as_ref()?.0.as_str());
+    let token = in_cookie.or_else(in_header).ok_or(Fault::UserMissing)?;
+    let token =
+        token.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or(token, |(_, it)| it);
+    let user = tokens.verify(token, now).map_err(|error| match error {
+        Unverified::KeyUnknown => Fault::TokenKeyUnknown,
+        Unverified::Refused => Fault::TokenRefused,
+    })?;
+    name(&user, settings.user_lowercase)
+}
+
+fn named(request: &HookRequest<'_>, settings: &Settings) -> Result<String, Fault> {
     let mut lines = request.headers.get_all(&settings.user_header.0).iter().filter(|_| request.is_trusted);
     let line = lines.next().ok_or(Fault::UserMissing)?;
     if lines.next().is_some() {
         return Err(Fault::UserAmbiguous);
     }
-    let name = std::str::from_utf8(line.as_bytes()).map_err(|_| Fault::UserUnreadable)?.trim();
-    if name.is_empty() {
+    name(std::str::from_utf8(line.as_bytes()).map_err(|_| Fault::UserUnreadable)?, settings.user_lowercase)
+}
+
+/// A name as histories know it.
+pub(super) fn name(given: &str, is_lowercase: bool) -> Result<String, Fault> {
+    let given = given.trim();
+    if given.is_empty() {
         return Err(Fault::UserMissing);
     }
-    let name = plain(name, settings.user_lowercase);
+    let name = plain(given, is_lowercase);
     let is_name = name.len() <= USER_BYTES_MAX && !name.chars().any(char::is_control);
     is_name.then_some(name).ok_or(Fault::UserUnreadable)
 }
 
 /// One form of each name: another one of the same would have no history.
-pub(super) fn plain(name: &str, is_lowercase: bool) -> String {
+fn plain(name: &str, is_lowercase: bool) -> String {
     let lower = if is_lowercase { Cow::Owned(name.to_lowercase()) } else { Cow::Borrowed(name) };
     if is_nfc(&lower) { lower.into_owned() } else { lower.nfc().collect() }
 }
@@ -116,9 +158,18 @@ fn event<'r>(
     settings: &'r Settings,
     time: Timestamp,
 ) -> LoginEvent<'r> {
-    let user_agent = readable(request.headers, USER_AGENT.as_str());
     LoginEvent {
-        tenant: settings.tenant.0.as_str().into(),
+        user_agent: readable(request.headers, USER_AGENT.as_str()),
+        client_hints: hints(request.headers),
+        device_token: request.cookie(COOKIE_NAME).map(Cow::Borrowed),
+        ..bare(user, ip, settings.tenant(), time)
+    }
+}
+
+/// Somebody of whom only name and address are told.
+pub(super) fn bare<'r>(user: String, ip: ClientIp<'r>, tenant: &'r str, time: Timestamp) -> LoginEvent<'r> {
+    LoginEvent {
+        tenant: tenant.into(),
         user: User {
             id: user.into(),
             has_email: false,
@@ -135,9 +186,9 @@ fn event<'r>(
         client_id: None,
         attributes: Vec::new(),
         ip,
-        user_agent,
-        client_hints: hints(request.headers),
-        device_token: request.cookie(COOKIE_NAME).map(Cow::Borrowed),
+        user_agent: None,
+        client_hints: None,
+        device_token: None,
         device_id: None,
         location: GivenLocation::Absent,
         edge: Edge::default(),

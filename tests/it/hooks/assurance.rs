@@ -1,6 +1,9 @@
 //! A factor that was passed: the way to the page and back, and what the cookie is good for.
 
-use super::support::{ABSENT, ELSEWHERE, HOME, ask, assert_allowed, assert_challenged, request, settings, start};
+use super::support::{
+    ABSENT, ELSEWHERE, HOME, ask, assert_allowed, assert_challenged, cookies, follow, passed, rd_of, sent_back,
+    settings, start, way_back,
+};
 use crate::support::{ApiClient, Askance, Request, Response, Settings, assert_problem, json_of};
 use serde_json::{Value, json};
 
@@ -18,51 +21,9 @@ fn with<'a>(headers: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<
     [headers, more].concat()
 }
 
-/// What the page is called with.
-fn rd(answer: &Response) -> String {
-    assert_challenged(answer);
-    let (_, rd) =
-        answer.header("location").and_then(|to| to.split_once("?rd=")).unwrap_or_else(|| panic!("{answer:?}"));
-    rd.to_owned()
-}
-
-fn passed(server: &Askance, rd: &str) -> Response {
-    server.hooks().send(Request::post("/v1/hook/passed").json(&json!({"rd": rd, "factor": "totp"})))
-}
-
-/// The way back, as path and query.
-fn way_back(server: &Askance, rd: &str) -> String {
-    let told = json_of(&passed(server, rd));
-    let location = told["location"].as_str().unwrap_or_else(|| panic!("{told}"));
-    let back = location.strip_prefix("https://app.example.org").unwrap_or_else(|| panic!("{location}"));
-    assert!(back.starts_with("/askance/return?ticket="), "{back}");
-    back.to_owned()
-}
-
-fn follow(server: &Askance, back: &str, changes: &[(&str, &str)]) -> Response {
-    server.hooks().send(request("GET", back, changes))
-}
-
-/// The cookies of an answer, as a browser sends them.
-fn cookies(answer: &Response) -> String {
-    let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str());
-    let pairs: Vec<&str> = set
-        .map(|cookie| {
-            for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
-                assert!(cookie.contains(attribute), "{cookie}");
-            }
-            assert!(cookie.starts_with("__Host-askance_"), "{cookie}");
-            cookie.split(';').next().unwrap_or_default()
-        })
-        .collect();
-    pairs.join("; ")
-}
-
 /// Goes the whole way with these headers; gives the cookies.
 fn prove(server: &Askance, headers: &[(&str, &str)]) -> String {
-    let rd = rd(&ask(server, &with(headers, &PAGE)));
-    let answer = follow(server, &way_back(server, &rd), headers);
-    assert_eq!(answer.status, 303, "{answer:?}");
+    let answer = sent_back(server, &with(headers, &PAGE));
     assert_eq!(answer.header("location"), Some("https://app.example.org/inbox?folder=%C3%A4&page=2"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
@@ -117,7 +78,7 @@ fn a_cookie_is_good_in_its_browser_and_network_and_for_its_user_only() {
 #[test]
 fn a_ticket_is_good_once_and_where_it_was_asked_for() {
     let server = start(&always());
-    let rd = rd(&ask(&server, &PAGE));
+    let rd = rd_of(&ask(&server, &PAGE));
     let back = way_back(&server, &rd);
     for (elsewhere, what) in [
         (&[("x-forwarded-for", ELSEWHERE)][..], "a link that was handed on"),
@@ -184,7 +145,7 @@ fn erasures_forgotten_devices_and_labels_end_a_cookie_at_once() {
 fn only_a_page_with_a_key_tells_that_a_factor_was_passed() {
     let (page, scraper) = (ApiClient::new("page", &["score"]), ApiClient::new("scraper", &["admin"]));
     let server = Askance::start(&always().client(&page).client(&scraper));
-    let rd = rd(&ask(&server, &PAGE));
+    let rd = rd_of(&ask(&server, &PAGE));
     let body = json!({"rd": rd, "factor": "totp"});
     let hooks = server.hooks();
     let tell = |body: &Value| Request::post("/v1/hook/passed").json(body);
@@ -222,10 +183,10 @@ fn nobody_is_sent_back_to_a_host_that_is_not_configured() {
         ("x-forwarded-proto", "javascript"),
     ] {
         let headers: Vec<_> = PAGE.iter().filter(|(name, _)| *name != forged.0).copied().chain([forged]).collect();
-        assert_problem(&passed(&server, &rd(&ask(&server, &headers))), 422, "request.invalid");
+        assert_problem(&passed(&server, &rd_of(&ask(&server, &headers))), 422, "request.invalid");
     }
     let odd = [PAGE[0], PAGE[1], ("x-forwarded-uri", "//evil.example.org/")];
-    let back = way_back(&server, &rd(&ask(&server, &odd)));
+    let back = way_back(&server, &rd_of(&ask(&server, &odd)));
     assert_eq!(
         follow(&server, &back, &[("x-forwarded-for", HOME)]).header("location"),
         Some("https://app.example.org/")

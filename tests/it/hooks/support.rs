@@ -1,6 +1,6 @@
 //! A server with hooks, and the request of a browser as a proxy hands it on.
 
-use crate::support::{Askance, CHROME, Request, Response, Settings, import};
+use crate::support::{Askance, CHROME, Request, Response, Settings, import, json_of};
 use serde_json::json;
 
 pub(crate) const CHALLENGE_URL: &str = "https://login.example.org/mfa";
@@ -55,4 +55,56 @@ pub(crate) fn assert_challenged(answer: &Response) {
     let demand = answer.header("www-authenticate").unwrap_or_default();
     assert!(demand.starts_with("Bearer error=\"insufficient_user_authentication\""), "{demand}");
     assert!(!answer.headers.iter().any(|(name, _)| name.starts_with("x-askance")), "{answer:?}");
+}
+
+/// What the page is called with.
+pub(crate) fn rd_of(answer: &Response) -> String {
+    assert_challenged(answer);
+    let (_, rd) =
+        answer.header("location").and_then(|to| to.split_once("?rd=")).unwrap_or_else(|| panic!("{answer:?}"));
+    rd.to_owned()
+}
+
+pub(crate) fn passed(server: &Askance, rd: &str) -> Response {
+    server.hooks().send(Request::post("/v1/hook/passed").json(&json!({"rd": rd, "factor": "totp"})))
+}
+
+/// The way back, as path and query.
+pub(crate) fn way_back(server: &Askance, rd: &str) -> String {
+    let told = json_of(&passed(server, rd));
+    let location = told["location"].as_str().unwrap_or_else(|| panic!("{told}"));
+    let back = location.strip_prefix("https://app.example.org").unwrap_or_else(|| panic!("{location}"));
+    assert!(back.starts_with("/askance/return?ticket="), "{back}");
+    back.to_owned()
+}
+
+pub(crate) fn follow(server: &Askance, back: &str, changes: &[(&str, &str)]) -> Response {
+    server.hooks().send(request("GET", back, changes))
+}
+
+/// The cookies of an answer, as a browser sends them.
+pub(crate) fn cookies(answer: &Response) -> String {
+    let set = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value.as_str());
+    let pairs: Vec<&str> = set
+        .map(|cookie| {
+            for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
+                assert!(cookie.contains(attribute), "{cookie}");
+            }
+            assert!(cookie.starts_with("__Host-askance_"), "{cookie}");
+            cookie.split(';').next().unwrap_or_default()
+        })
+        .collect();
+    pairs.join("; ")
+}
+
+/// Goes the whole way with these headers; gives the last answer.
+pub(crate) fn sent_back(server: &Askance, headers: &[(&str, &str)]) -> Response {
+    let answer = follow(server, &way_back(server, &rd_of(&ask(server, headers))), headers);
+    assert_eq!(answer.status, 303, "{answer:?}");
+    answer
+}
+
+/// The same; gives the cookies.
+pub(crate) fn prove(server: &Askance, headers: &[(&str, &str)]) -> String {
+    cookies(&sent_back(server, headers))
 }

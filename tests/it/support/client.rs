@@ -90,6 +90,14 @@ impl Client {
         Ok(response)
     }
 
+    /// Where it is, of a TCP listener.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match &self.endpoint {
+            Endpoint::Tcp(address) => *address,
+            Endpoint::Unix(path) => panic!("{} has no address", path.display()),
+        }
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         Connection::open(&self.endpoint).expect("the listener accepts")
     }
@@ -231,6 +239,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Over a connection that a test has made by itself.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self { reader: BufReader::new(Socket::Tcp(stream)) }
+    }
+
     pub(crate) fn open(endpoint: &Endpoint) -> io::Result<Self> {
         let socket = match endpoint {
             Endpoint::Tcp(address) => Socket::Tcp(TcpStream::connect_timeout(address, PATIENCE)?),

@@ -48,7 +48,7 @@ fn an_errand_comes_back_whole_and_in_time_and_its_ticket_to_its_browser() {
     let keys = SigningKeys::new(&[[1; 32]]);
     let decision = DecisionId::from_bytes([9; 16]);
     let url = "https://app.example.org/a?b=%C3%A4".to_owned();
-    let errand = Errand::new(&keys, (decision, HardEvidence::from_bits(3)), (facts(|_| ()), true), url);
+    let errand = Errand::new(&keys, (decision, HardEvidence::from_bits(3), FactorSet::ALL), (facts(|_| ()), true), url);
     let rd = errand.sign(&keys, at(0));
     assert_eq!(Errand::open(&keys, &rd, at(ERRAND_S - 1)), Some(errand.clone()));
     assert_eq!(Errand::open(&keys, &rd, at(ERRAND_S)), None);
