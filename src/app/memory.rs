@@ -2,7 +2,7 @@
 
 use super::{AppError, Unnamed, keys, private_text, unlocked, wrong};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::{HashKey, Secrets};
 use crate::memory::embedded::{Embedded, StateDirectory};

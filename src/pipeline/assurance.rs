@@ -89,6 +89,7 @@ impl<M: Memory> Pipeline<M> {
         let query = Query {
             tenant: tenant.to_owned(),
             user: Some(user),
+            user_before: None,
             action: None,
             since: None,
             before: Some(before),

@@ -19,6 +19,7 @@ use crate::server::error::Failure;
 use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 pub(super) const EVALUATION: &str = "/access/v1/evaluation";
 pub(super) const CONFIGURATION: &str = "/.well-known/authzen-configuration";
@@ -70,7 +71,7 @@ struct Grounds<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_id: Option<String>,
     confidence: &'static str,
-    reasons: &'a [&'static str],
+    reasons: &'a [Cow<'static, str>],
     /// What a proof would have to be, as the examples of the standard say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     acr_values: Option<&'static str>,
@@ -154,7 +155,7 @@ fn said<'a>(ruling: &Ruling, judged: Option<&'a Judged>) -> Decision<'a> {
     let decision_id = judged.map(|judged| judged.id.to_string());
     let grounds = Grounds {
         confidence: judged.map_or("neutral", |judged| judged.confidence.as_str()),
-        reasons: judged.map_or(&[][..], |judged| &judged.reasons),
+        reasons: judged.map_or(&[][..], |judged| &judged.reasons[..]),
         ..Grounds::default()
     };
     match ruling {

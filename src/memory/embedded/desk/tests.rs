@@ -81,7 +81,7 @@ impl World {
                 Ok(())
             };
             for waiter in waiting {
-                let again = told.as_ref().map(|()| ()).map_err(|error| MemoryError::Unavailable(error.to_string()));
+                let again = told.as_ref().copied().map_err(|error| MemoryError::Unavailable(error.to_string()));
                 waiter.told.send(again).expect("they wait");
             }
             Next { pause: Duration::ZERO, may_end: true }
