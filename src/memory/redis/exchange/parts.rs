@@ -76,7 +76,7 @@ fn add(part: &mut Part, number: usize, entries: &[(EntryId, Told)], seen: EntryI
 async fn all_behind(inner: &Inner, mut since: EntryId) -> Result<Vec<(EntryId, Told)>, MemoryError> {
     let mut entries = Vec::new();
     loop {
-        let page = entries_behind(inner, since).await?;
+        let page = entries_behind(inner, since, PAGE).await?;
         let is_last = page.len() < PAGE;
         for Entry { id, batch, .. } in page {
             since = id;
