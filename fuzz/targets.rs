@@ -11,6 +11,8 @@ mod files;
 mod rules;
 #[path = "targets/texts.rs"]
 mod texts;
+#[path = "targets/velocity.rs"]
+mod velocity;
 
 use askance::clock::Timestamp;
 use askance::context::agent::{Agent, AgentFamily, Agents};
@@ -27,6 +29,7 @@ pub use bodies::{feedback_body, login_body, outcome_body, past_login};
 pub use files::{config_file, database_file, list_file};
 pub use rules::rule_source;
 pub use texts::{client_hints, device_cookie, phone_number, time};
+pub use velocity::velocity_row;
 
 /// A function that holds for any bytes.
 pub type Target = fn(&[u8]);
@@ -48,6 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rule_source", rule_source),
     ("time", time),
     ("user_agent", user_agent),
+    ("velocity_row", velocity_row),
 ];
 
 /// Lines: a peer (else the trusted 127.0.0.1), a header name (else `x-forwarded-for`), then values of that header, or,
