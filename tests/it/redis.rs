@@ -9,6 +9,7 @@ mod processes;
 mod rekey;
 mod replica;
 mod start;
+mod strangers;
 mod tls;
 mod together;
 mod velocity;

@@ -227,6 +227,28 @@ fn an_expired_decision_cannot_be_settled() {
     assert_eq!(settle(&decisions, id, at(900), failure), (Settlement::Taken, Some(Lesson::Unfinished(at(0)))));
 }
 
+/// Whichever way the clock goes: what is over does not wait again, and what waits is over an hour later at the latest.
+#[test]
+fn a_clock_that_jumps_by_an_hour_makes_nothing_valid_again() {
+    let (decisions, ids) = (Decisions::new(1_024, 1_024), ids());
+    let id = ids.decision(at(3_600));
+    decisions.keep(id, Decision::Pending(Box::new(Pending { expires: at(4_500), ..pending() })), true);
+    // Set forward.
+    assert_eq!(swept(&decisions, at(4_501 + 3_600)).len(), 1);
+    // And back, to before it was made.
+    for back_s in [0, 3_600, 4_499] {
+        let passed = report(1, LoginResult::Success, Some(Factor::Totp));
+        let (settlement, learnt) = settle(&decisions, id, at(back_s), passed);
+        assert!(!matches!(settlement, Settlement::Counted(_)) && learnt.is_none(), "{back_s} s: {settlement:?}");
+        assert!(swept(&decisions, at(back_s)).is_empty(), "it is learnt once to be unmet");
+    }
+    let later = ids.decision(at(0));
+    decisions.keep(later, Decision::Pending(Box::new(Pending { expires: at(900), ..pending() })), true);
+    assert!(swept(&decisions, at(900)).is_empty());
+    let passed = report(1, LoginResult::Success, Some(Factor::Totp));
+    assert!(settle(&decisions, later, at(0), passed).1.is_some(), "who comes in time is in time");
+}
+
 #[test]
 fn a_decision_left_to_expire_is_kept_for_a_label_and_takes_no_outcome() {
     let (decisions, id) = (Decisions::new(100, 100), ids().decision(at(0)));

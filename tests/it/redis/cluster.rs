@@ -43,16 +43,17 @@ impl Cluster {
         let [from_id, to_id] = [from, to].map(|node| node.ask::<String>("CLUSTER MYID"));
         to.ask::<String>(&format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}"));
         from.ask::<String>(&format!("CLUSTER SETSLOT {slot} MIGRATING {to_id}"));
+        // Many keys at once: logins of the slot wait meanwhile, and each of them has left a decision in it.
+        let mut connection = from.connect();
         loop {
-            let keys: Vec<Vec<u8>> = from.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 10"));
+            let look = command(&format!("CLUSTER GETKEYSINSLOT {slot} 200"));
+            let keys: Vec<Vec<u8>> = look.query(&mut connection).unwrap();
             if keys.is_empty() {
                 break;
             }
-            for key in keys {
-                let mut migrate = redis::cmd("MIGRATE");
-                migrate.arg("127.0.0.1").arg(to.port).arg(key).arg(0).arg(5_000);
-                migrate.query::<redis::Value>(&mut from.connect()).unwrap();
-            }
+            let mut migrate = redis::cmd("MIGRATE");
+            migrate.arg("127.0.0.1").arg(to.port).arg("").arg(0).arg(5_000).arg("KEYS").arg(keys);
+            migrate.query::<redis::Value>(&mut connection).unwrap();
         }
         for node in [to, from] {
             node.ask::<String>(&format!("CLUSTER SETSLOT {slot} NODE {to_id}"));
@@ -134,6 +135,53 @@ async fn log_in_while(is_moving: &AtomicBool, replicas: [&Replica; 2], user: Str
         rounds += 1;
         tokio::task::yield_now().await;
     }
+}
+
+/// A master dies, and its replica takes over: its users are judged on what is near meanwhile, and served again behind it.
+#[test]
+fn a_failover_goes_unnoticed_but_for_the_answers_that_say_so() {
+    let mut cluster = Cluster::start();
+    let heir = RedisServer::start_node();
+    heir.ask::<String>(&format!("CLUSTER MEET 127.0.0.1 {}", cluster.nodes[0].port));
+    let master: String = cluster.nodes[1].ask("CLUSTER MYID");
+    crate::support::eventually("it is a replica", || {
+        // It has to hear of its master first.
+        command(&format!("CLUSTER REPLICATE {master}")).query::<String>(&mut heir.connect()).ok()
+    });
+    crate::support::eventually("it has what its master has", || {
+        heir.ask::<String>("INFO replication").contains("master_link_status:up").then_some(())
+    });
+    let replica = Replica::hasty(&cluster.nodes[0].url());
+    let users: Vec<String> = (0..30).map(|number| format!("user-{number}")).collect();
+    run(async {
+        for user in &users {
+            while !replica.log_in(user, 1).await.is_shared {}
+        }
+    });
+    crate::support::eventually("the replica has all of it", || {
+        let sizes = [&cluster.nodes[1], &heir].map(|node| node.ask::<usize>("DBSIZE"));
+        (sizes[0] == sizes[1]).then_some(())
+    });
+    cluster.nodes[1].kill();
+    run(async {
+        eventually("that is noticed", async || replica.memory.is_degraded().then_some(())).await;
+        for user in &users {
+            let judged = replica.log_in(user, 2).await;
+            assert!(judged.known.is_some_and(|known| known >= 1), "near: {judged:?}");
+        }
+        eventually("all are served again", async || (!replica.memory.is_degraded()).then_some(())).await;
+        for user in &users {
+            replica.log_in(user, 3).await;
+        }
+        let third = eventually("another one starts", async || {
+            super::replica::open(&super::replica::setup(&cluster.nodes[2].url())).ok()
+        })
+        .await;
+        for user in &users {
+            eventually("nothing is lost", async || (third.near(user).await == Some(3)).then_some(())).await;
+        }
+    });
+    assert!(heir.ask::<String>("INFO replication").contains("role:master"));
 }
 
 #[test]

@@ -93,6 +93,32 @@ fn the_store_has_as_many_decisions_as_memory_and_none_that_is_too_old() {
     assert_eq!(count(&memory), 161, "of the last two days that count, and the new one");
 }
 
+/// As a flood of names that nobody has: they are asked for a factor, and are not heard of again.
+#[test]
+fn strangers_take_no_place_in_memory_or_on_the_disk() {
+    let (mut bench, ids) = (Bench::new(), ids());
+    (bench.settings.pending_max, bench.settings.decisions_max) = (Bounded::of::<256>(), Bounded::of::<256>());
+    let memory = bench.started();
+    let mut file_bytes = Vec::new();
+    for round in 0..6_u32 {
+        for number in 0..2_000 {
+            let user = u128::from(round * 2_000 + number) << 64;
+            let seen = memory.visit(UserKey(user), |history| (history.is_some(), Some(Lesson::Unfinished(at(round)))));
+            assert!(matches!(seen, Ok(false)));
+            memory.keep(ids.decision(at(round)), waiting(user), false).expect("there is room");
+        }
+        memory.sweep(at(round));
+        assert_eq!(memory.counts().users, 0);
+        assert!(memory.counts().pending <= 256 + 16, "{:?}", memory.counts());
+        bench.kept(&memory, UserKey(1)).expect("the disk is well");
+        assert_eq!(memory.shared.changes.len(), 0);
+        file_bytes.push(std::fs::metadata(bench.file()).expect("a file").len());
+    }
+    assert_eq!(memory.shared.store().map(|store| store.users().ok()), Some(Some(0)));
+    // Pages that became free are used again.
+    assert!(file_bytes[5] <= 2 * file_bytes[1], "{file_bytes:?}");
+}
+
 #[test]
 fn a_device_that_was_forgotten_is_not_learnt_from_a_decision_that_waited_over_a_crash() {
     let (bench, ids) = (Bench::new(), ids());
