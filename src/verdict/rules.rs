@@ -1,10 +1,10 @@
 //! Rules of the operator (`[[rules]]`): what is to be done when an expression in CEL holds, beside what the policy says.
 //!
-//! All that can be known beforehand is known when the configuration is read: [`scan`] bounds the text before anything parses it, and
-//! [`check`] walks what was parsed against the names and types of [`schema`]. No expression loops, so one of 200 nodes takes 200
+//! All that can be known beforehand is known when the configuration is read: `scan` bounds the text before anything parses it, and
+//! `check` walks what was parsed against the names and types of `schema`. No expression loops, so one of 200 nodes takes 200
 //! steps at most. What is left can fail on a value only, and counts as `challenge` then.
 //!
-//! Pure. Evaluation is the `cel` crate's; what is asked of a login is looked up when it is asked for ([`facts`]).
+//! Pure. Evaluation is the `cel` crate's; what is asked of a login is looked up when it is asked for (`facts`).
 
 mod check;
 mod facts;
