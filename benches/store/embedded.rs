@@ -19,6 +19,9 @@ const USERS_PER_SECOND: u32 = 5_000;
 /// Callers that wait for the disk at a time.
 const WAITING: usize = 64;
 const NOW_S: u32 = 1_790_000_000;
+const STORE_FILE: &str = "askance.redb";
+/// Starts of each kind.
+const ROUNDS: u32 = 3;
 
 /// A store, and what it takes to open it again.
 struct Bench {
@@ -54,20 +57,68 @@ impl Bench {
 pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state");
-    let bench = Bench { meters: Meters::new()?, secrets: Secrets::random()?, settings: Settings::default() };
+    let settings = Settings { path: path.clone(), ..Settings::default() };
+    let bench = Bench { meters: Meters::new()?, secrets: Secrets::random()?, settings };
     let (memory, key) = bench.open(&path)?;
     let memory = Arc::new(memory);
     fill(&bench, &memory, &key, plan)?;
     sustain(&bench, &memory, &key, plan)?;
     durable(&memory, &key, plan)?;
+    // What a crash would leave: everything is on the disk, and nothing in order.
+    let crashed = directory.path().join("crashed");
+    std::fs::create_dir(&crashed)?;
+    std::fs::copy(path.join(STORE_FILE), crashed.join(STORE_FILE))?;
+    std::fs::copy(path.join(STORE_FILE), directory.path().join("kept"))?;
     let started = Instant::now();
     memory.close()?;
     drop(memory);
     println!("a clean stop: {:.2} s; the file has {} MiB", started.elapsed().as_secs_f64(), size(&path)? >> 20);
-    let started = Instant::now();
-    let (memory, _) = bench.open(&path)?;
-    println!("start with {} users: {:.2} s (must 3)", memory.counts().users, started.elapsed().as_secs_f64());
+    for round in 1..=ROUNDS {
+        for (what, path) in [("a stop", &path), ("a crash", &crashed)] {
+            start(&bench, path, (what, round))?;
+            if what == "a crash" {
+                // The start put it in order.
+                std::fs::copy(directory.path().join("kept"), crashed.join(STORE_FILE))?;
+            }
+        }
+    }
+    back_up(&bench, &path)
+}
+
+/// In turn, so that whatever else the machine does is the same for both.
+fn start(bench: &Bench, path: &Path, (what, round): (&str, u32)) -> Result<(), Failure> {
+    let (started, cpu_s) = (Instant::now(), cpu_seconds()?);
+    let (memory, _) = bench.open(path)?;
+    let (took_s, cpu_s) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu_s);
+    println!(
+        "start {round} after {what}, {} users: {took_s:.2} s (must 3), {cpu_s:.2} s of CPU",
+        memory.counts().users
+    );
     Ok(())
+}
+
+/// A backup beside the service, and one put back.
+fn back_up(bench: &Bench, path: &Path) -> Result<(), Failure> {
+    let (memory, _) = bench.open(path)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let started = Instant::now();
+    let backup = runtime.block_on(memory.back_up())?;
+    println!(
+        "a backup of {} users: {:.2} s, {} MiB",
+        backup.users,
+        started.elapsed().as_secs_f64(),
+        backup.bytes >> 20
+    );
+    Ok(())
+}
+
+/// Seconds that all threads of this process have run, which other work on the machine does not lengthen as it does waiting.
+fn cpu_seconds() -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // Behind the name, which may hold anything: user time is the 12th field, system time the 13th, in hundredths.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<u32>, _> = fields.map(str::parse::<u32>).collect();
+    Ok(f64::from(ticks?.iter().sum::<u32>()) / 100.0)
 }
 
 fn size(directory: &Path) -> Result<u64, Failure> {

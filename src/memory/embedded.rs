@@ -14,6 +14,7 @@ pub mod restore;
 mod shared;
 mod start;
 mod store;
+mod unopened;
 mod writer;
 
 pub use backend::Fsync;
@@ -41,7 +42,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use store::Unopened;
+use store::{StoreFile, Unopened};
 use tokio::sync::Semaphore;
 use writer::Writer;
 
@@ -90,21 +91,30 @@ impl Embedded {
         progress: Progress<'_>,
     ) -> Result<(Self, HashKey), StartError> {
         let backups = Backups::new(settings);
-        let (store, key) = place.open_or_create().map_err(|error| backups.advise(error, &place))?;
-        let damaged = |error: redb::Error| {
-            let error = StartError::of(place.file(), Unopened::Damaged(error.to_string()));
-            backups.advise(error, &place)
-        };
         let (pending_max, settled_max) = (settings.pending_max.as_usize(), settings.decisions_max.as_usize());
         let decisions_max = pending_max + settled_max;
         let changes = Arc::new(Changes::new(decisions_max));
-        let mut users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
-        let known = store.users().unwrap_or(0);
-        users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
-        load(&store, &users, progress).map_err(damaged)?;
+        let read = |store: &StoreFile| {
+            let mut users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
+            let known = store.users().unwrap_or(0);
+            users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
+            load(store, &users, progress).map(|()| users)
+        };
+        let damaged = |error: redb::Error| StartError::of(place.file(), Unopened::Damaged(error.to_string()));
+        let advise = |error| backups.advise(error, &place);
+        place.create_if_new()?;
+        let (store, key, users) = match place.open_while(|store| read(store).ok()) {
+            Some(opened) => opened,
+            None => {
+                let (store, key) = place.open().map_err(advise)?;
+                let users = read(&store).map_err(|error| advise(damaged(error)))?;
+                (store, key, users)
+            }
+        };
         let decisions = Decisions::over(pending_max, settled_max, Arc::clone(&changes));
         let cipher = place.cipher();
-        load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key)).map_err(damaged)?;
+        let loaded = load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key));
+        loaded.map_err(|error| advise(damaged(error)))?;
         let shared = Arc::new(Shared {
             users,
             decisions,

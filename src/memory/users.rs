@@ -156,7 +156,9 @@ impl Users {
     /// Takes a row from the store, up to the bound; of users beyond it, only that there is one.
     pub(super) fn load(&self, user: UserKey, row: &[u8]) {
         let row: Box<[u8]> = if self.takes_room() { row.into() } else { Box::default() };
-        self.elsewhere.fetch_add(usize::from(row.is_empty()), Ordering::Relaxed);
+        if row.is_empty() {
+            self.elsewhere.fetch_add(1, Ordering::Relaxed);
+        }
         self.rows.insert(user, row);
     }
 

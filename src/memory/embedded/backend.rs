@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 /// What an fsync is worth, as Redis names it.
@@ -63,7 +63,7 @@ pub(super) struct Durable {
     /// When it was last synced, if anything was to be synced since.
     last: Mutex<Last>,
     /// While a store is looked at that may turn out to be none of ours, nothing is written: what redb writes is kept here.
-    trial: Mutex<Option<Trial>>,
+    trial: RwLock<Option<Trial>>,
     retired: AtomicBool,
     sync_failed: AtomicBool,
 }
@@ -83,9 +83,12 @@ impl Last {
 }
 
 /// What was written in a trial: little, since redb mends a header and notes which pages are free.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Trial {
-    len: Option<u64>,
+    /// Of the medium, which nobody else writes to.
+    len_there: u64,
+    /// With what was written.
+    len: u64,
     steps: Vec<Step>,
 }
 
@@ -104,7 +107,7 @@ impl Durable {
     pub(super) fn new(medium: Box<dyn Medium>, sync: Fsync, clock: Clock) -> Arc<Self> {
         let last = Mutex::new(Last { synced: clock.start(), is_owing: false, interval: SYNC_INTERVAL });
         let (retired, sync_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { medium, sync, clock, last, trial: Mutex::default(), retired, sync_failed })
+        Arc::new(Self { medium, sync, clock, last, trial: RwLock::default(), retired, sync_failed })
     }
 
     /// From now on syncs are so far apart.
@@ -114,13 +117,15 @@ impl Durable {
     }
 
     /// From now on the medium stays as it is, whatever is written.
-    pub(super) fn try_out(&self) {
-        *self.trial() = Some(Trial::default());
+    pub(super) fn try_out(&self) -> io::Result<()> {
+        let len = self.medium.len()?;
+        *self.trial_mut() = Some(Trial { len_there: len, len, steps: Vec::new() });
+        Ok(())
     }
 
     /// The trial went well: what was written in it is written. Where that fails, nothing more is: it would rest on what is missing.
     pub(super) fn accept(&self) -> io::Result<()> {
-        let Some(Trial { steps, .. }) = self.trial().take() else { return Ok(()) };
+        let Some(Trial { steps, .. }) = self.trial_mut().take() else { return Ok(()) };
         let accepted = steps.iter().try_for_each(|step| match step {
             Step::Write(offset, bytes) => self.medium.write(*offset, bytes),
             Step::SetLen(len) => self.medium.set_len(*len),
@@ -129,41 +134,45 @@ impl Durable {
         accepted.inspect_err(|_| self.retire())
     }
 
-    /// No lock is held over the disk.
     fn is_tried_out(&self) -> bool {
         self.trial().is_some()
     }
 
     fn step(&self, step: Step) {
-        if let Some(trial) = self.trial().as_mut() {
-            if let Step::SetLen(len) = step {
-                trial.len = Some(len);
+        if let Some(trial) = self.trial_mut().as_mut() {
+            match &step {
+                Step::SetLen(len) => trial.len = *len,
+                Step::Write(..) | Step::Sync => {}
             }
             trial.steps.push(step);
         }
     }
 
-    fn trial(&self) -> MutexGuard<'_, Option<Trial>> {
-        self.trial.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All who read a store that is tried out hold it over the disk, together; nobody else is there yet.
+    fn trial(&self) -> RwLockReadGuard<'_, Option<Trial>> {
+        self.trial.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trial_mut(&self) -> RwLockWriteGuard<'_, Option<Trial>> {
+        self.trial.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is there, with what was written over it.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if !self.is_tried_out() {
-            return self.medium.read(offset, out);
-        }
         let trial = self.trial();
-        let Some(trial) = trial.as_ref() else { return Err(io::Error::other("the trial is over")) };
-        let there = self.medium.len()?;
+        let Some(Trial { len_there, len, steps }) = trial.as_ref() else {
+            drop(trial);
+            return self.medium.read(offset, out);
+        };
         let end = offset.saturating_add(out.len() as u64);
-        if end > trial.len.unwrap_or(there) {
+        if end > *len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let of_medium = usize::try_from(there.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let of_medium = usize::try_from(len_there.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
         let (before, behind) = out.split_at_mut(of_medium);
         self.medium.read(offset, before)?;
         behind.fill(0);
-        for step in &trial.steps {
+        for step in steps {
             let Step::Write(at, bytes) = step else { continue };
             let (from, to) = (offset.max(*at), end.min(at + bytes.len() as u64));
             if from < to {
@@ -242,7 +251,7 @@ pub(super) struct Backend(pub(super) Arc<Durable>);
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        let len = self.0.trial().as_ref().and_then(|trial| trial.len);
+        let len = self.0.trial().as_ref().map(|trial| trial.len);
         len.map_or_else(|| self.0.medium.len(), Ok)
     }
 

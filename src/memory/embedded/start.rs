@@ -204,8 +204,8 @@ impl Place {
         }
     }
 
-    /// The store, made where there is none, and the key of its hashes.
-    pub(super) fn open_or_create(&self) -> Result<(StoreFile, HashKey), StartError> {
+    /// Makes a store where there is none.
+    pub(super) fn create_if_new(&self) -> Result<(), StartError> {
         let path = self.file();
         if !path.exists() {
             let keys = self.secrets.unlock(None).map_err(|error| StartError::Locked(path.clone(), error))?;
@@ -213,7 +213,25 @@ impl Place {
             created.map_err(|error| StartError::Io(path.clone(), io::Error::other(error)))?;
             tracing::info!(path = %path.display(), "a new store: nobody is known");
         }
-        self.open()
+        Ok(())
+    }
+
+    /// The store that is there, once `read` has read it while every page was checked on another thread. `None` where anything at all is
+    /// not as it should be: then it is to be opened one step after the other, which tells what.
+    pub(super) fn open_while<T>(&self, read: impl FnOnce(&StoreFile) -> Option<T>) -> Option<(StoreFile, HashKey, T)> {
+        let unchecked = || StoreFile::unchecked(self.durable(&self.file(), Access::Change)?);
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let (store, mut other) = (unchecked().ok()?, unchecked().ok()?);
+            let (is_whole, read) = std::thread::scope(|scope| {
+                let check = scope.spawn(|| other.is_whole());
+                let read = read(&store);
+                (check.join().unwrap_or(false), read)
+            });
+            let read = read.filter(|_| is_whole)?;
+            let (store, key) = store.accepted(&self.secrets, MIGRATIONS).ok()?;
+            Some((store, key, read))
+        }));
+        opened.unwrap_or(None)
     }
 
     /// The store that is there. A damaged one may make redb panic.

@@ -1,12 +1,13 @@
 //! The store: which tables it has, of which format, under whose key; opened, looked at, written and read.
 
 use super::backend::{Backend, Durable};
+pub(super) use super::unopened::Unopened;
 use crate::clock::Timestamp;
-use crate::keyed_hash::{HashKey, SecretError, Secrets, Unlocked, UserKey};
+use crate::keyed_hash::{HashKey, Secrets, Unlocked, UserKey};
 use crate::memory::decisions::DecisionId;
 use redb::{
-    AccessGuard, Database, DatabaseError, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageError, TableDefinition, TableError, WriteTransaction,
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, RepairSession, StorageError, TableDefinition, TableError, WriteTransaction,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,36 +63,6 @@ pub(super) struct StoreFile {
 impl fmt::Debug for StoreFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreFile")
-    }
-}
-
-/// Why a store is not opened.
-#[derive(Debug)]
-pub(super) enum Unopened {
-    /// It cannot be read.
-    Io(std::io::Error),
-    /// It is none, or not what was written.
-    Damaged(String),
-    /// A newer program wrote it.
-    Newer(u32),
-    /// It was made with another secret.
-    Locked(SecretError),
-}
-
-impl fmt::Display for Unopened {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Damaged(why) => write!(f, "it is damaged ({why})"),
-            Self::Newer(format) => write!(f, "a newer askance wrote it (format {format})"),
-            Self::Locked(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<std::io::Error> for Unopened {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
     }
 }
 
@@ -152,18 +123,37 @@ impl StoreFile {
         secrets: &Secrets,
         migrations: &[Migration],
     ) -> Result<(Self, HashKey), Unopened> {
-        let store = Self::tried_out(durable)?;
-        let (format, keys) = store.about()?;
+        Self::tried_out(durable)?.accepted(secrets, migrations)
+    }
+
+    /// The same of one that was tried out: it is of a known format and of this key, and is written to from now on.
+    pub(super) fn accepted(self, secrets: &Secrets, migrations: &[Migration]) -> Result<(Self, HashKey), Unopened> {
+        let (format, keys) = self.about()?;
         let steps = Self::steps(format, migrations)?;
         let Unlocked { key, keep } = secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
-        store.durable.accept().map_err(Unopened::Io)?;
-        store.migrate(steps)?;
+        self.durable.accept().map_err(Unopened::Io)?;
+        self.migrate(steps)?;
         if let Some(keys) = keep {
-            let write = begin(&store.database)?;
+            let write = begin(&self.database)?;
             write.open_table(META)?.insert(KEYS, keys.as_slice()).map_err(redb::Error::from)?;
             write.commit().map_err(redb::Error::from)?;
         }
-        Ok((store, key))
+        Ok((self, key))
+    }
+
+    /// A store that was left in order, to be read while another handle sees to it that it is whole; nothing is written to it yet.
+    pub(super) fn unchecked(durable: Arc<Durable>) -> Result<Self, Unopened> {
+        try_out(&durable)?;
+        let mut builder = builder();
+        // One that a crash left is checked when it is put in order.
+        builder.set_repair_callback(RepairSession::abort);
+        let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
+        Ok(Self { database, durable })
+    }
+
+    /// Whether every page of it is what was written, with nothing to put in order.
+    pub(super) fn is_whole(&mut self) -> bool {
+        matches!(self.database.check_integrity(), Ok(true))
     }
 
     /// The same, only to be read, of whatever format it is up to the newest; the medium stays as it is.
@@ -177,11 +167,7 @@ impl StoreFile {
 
     /// Whole, and not written to yet.
     fn tried_out(durable: Arc<Durable>) -> Result<Self, Unopened> {
-        // redb makes a new store of an empty file, and nobody of whom we know does.
-        if durable.len().map_err(Unopened::Io)? == 0 {
-            return Err(Unopened::Damaged("the file is empty".to_owned()));
-        }
-        durable.try_out();
+        try_out(&durable)?;
         let mut builder = builder();
         builder.set_check_integrity_on_open(true);
         let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
@@ -398,6 +384,15 @@ pub(super) fn counted(read: &ReadTransaction) -> Result<Option<ReadOnlyTable<u32
     }
 }
 
+/// Has nothing written to a medium that may turn out to hold no store of ours.
+fn try_out(durable: &Durable) -> Result<(), Unopened> {
+    // redb makes a new store of an empty file, and nobody of whom we know does.
+    if durable.len()? == 0 {
+        return Err(Unopened::Damaged("the file is empty".to_owned()));
+    }
+    Ok(durable.try_out()?)
+}
+
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
@@ -409,31 +404,4 @@ fn begin(database: &Database) -> Result<WriteTransaction, redb::Error> {
     let mut write = database.begin_write()?;
     write.set_durability(Durability::Immediate)?;
     Ok(write)
-}
-
-impl From<redb::Error> for Unopened {
-    fn from(error: redb::Error) -> Self {
-        if let redb::Error::Io(error) = error {
-            if is_of_the_disk(&error) { Self::Io(error) } else { Self::Damaged(error.to_string()) }
-        } else {
-            Self::Damaged(error.to_string())
-        }
-    }
-}
-
-impl From<DatabaseError> for Unopened {
-    fn from(error: DatabaseError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<TableError> for Unopened {
-    fn from(error: TableError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-/// A file that ends too soon, or begins otherwise, is damaged; everything else is the disk's to explain.
-fn is_of_the_disk(error: &std::io::Error) -> bool {
-    !matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData)
 }

@@ -89,9 +89,21 @@ fn made(stops: bool) -> (Vec<u8>, [Rows; 2]) {
     (if stops { bytes.copy() } else { crashed }, states)
 }
 
+/// Whether a start takes what is left of a store without going through it step by step.
+fn is_whole(bytes: &Bytes) -> bool {
+    let looked = AssertUnwindSafe(|| StoreFile::unchecked(bytes.durable()).is_ok_and(|mut store| store.is_whole()));
+    catch_unwind(looked).unwrap_or(false)
+}
+
 /// Opens what is left of a store; it is what was committed, or refused and as it was.
 fn check(damaged: &[u8], states: &[Rows; 2], what: &str) -> bool {
     let bytes = Bytes::of(damaged);
+    if is_whole(&bytes) {
+        let store = StoreFile::unchecked(bytes.durable()).expect("it is whole");
+        let rows = rows(&store).unwrap_or_else(|error| panic!("{what}: it is whole, and cannot be read: {error}"));
+        assert!(rows == states[1], "{what}: {} rows that were not committed last", rows.len());
+    }
+    assert!(bytes.copy() == damaged, "{what}: looking changes nothing");
     match open(&bytes, MIGRATIONS) {
         Ok(store) => {
             let rows = rows(&store).unwrap_or_else(|error| panic!("{what}: it opened, and cannot be read: {error}"));
@@ -112,6 +124,7 @@ fn a_store_that_was_cut_opens_to_what_was_committed_or_is_refused() {
     for stops in [true, false] {
         let (whole, states) = made(stops);
         assert!(check(&whole, &states, "nothing is cut"));
+        assert_eq!(is_whole(&Bytes::of(&whole)), stops, "what a crash left is put in order first");
         let opened = (0..whole.len()).step_by(STEP).filter(|end| {
             let what = format!("cut at {end} of {}, after a stop: {stops}", whole.len());
             check(&whole[..*end], &states, &what)
@@ -159,6 +172,24 @@ fn an_older_format_is_migrated_and_a_newer_one_refused() {
     assert_eq!(rows(&again).expect("it can be read"), after, "it is not migrated again");
     again.close().expect("memory takes everything");
     assert!(matches!(open(&bytes, MIGRATIONS), Err(Unopened::Newer(format)) if format == FORMAT_NOW + 1));
+}
+
+#[test]
+fn a_start_refuses_a_store_that_lost_a_page_of_rows_after_it_was_left_in_order() {
+    let bench = Bench::new();
+    let memory = bench.started();
+    (0..300).for_each(|number| teach(&memory, bench.user(number), NOW_S));
+    drop(memory);
+    let whole = std::fs::read(bench.file()).expect("a file");
+    let tag = bench.user(7).0.to_le_bytes();
+    let at = whole.windows(tag.len()).position(|window| window == tag).expect("a row");
+    let mut damaged = whole.clone();
+    damaged[at + 40] ^= 1;
+    std::fs::write(bench.file(), &damaged).expect("a file can be written");
+    assert!(matches!(bench.start(), Err(StartError::Damaged { .. })), "one bit of one row");
+    assert!(std::fs::read(bench.file()).expect("a file") == damaged, "it is left as it is");
+    std::fs::write(bench.file(), &whole).expect("a file can be written");
+    assert!(bench.knows(&bench.started(), bench.user(7)));
 }
 
 /// As the first version left it, without a word on who was erased.
