@@ -26,7 +26,7 @@ mod settings;
 mod share;
 
 pub use connect::StartError;
-pub use settings::{RedisUrl, Settings};
+pub use settings::{RedisUrl, Settings, Setup};
 
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::record::RecordCipher;
@@ -53,35 +53,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
-
-/// How the store is set up.
-#[derive(Debug)]
-pub struct Setup {
-    /// Where Redis is.
-    pub url: RedisUrl,
-    /// The tunables.
-    pub settings: Settings,
-    /// The password, where there is one.
-    pub password: Option<String>,
-    /// Authorities in PEM, where not those of the system.
-    pub authorities: Option<Vec<u8>>,
-    /// For one call.
-    pub deadline: Duration,
-    /// An empty store is not to be begun.
-    pub must_exist: bool,
-    /// No place is stored with more decimals of a degree.
-    pub coordinate_decimals: u32,
-    /// Users that are near.
-    pub users_max: usize,
-    /// Days for which decisions are kept, if there is room.
-    pub decisions_days: u32,
-    /// Decisions that may wait, in Redis.
-    pub pending_max: usize,
-    /// Decisions that wait no longer, in Redis.
-    pub decisions_max: usize,
-    /// What is counted.
-    pub meters: StoreMeters,
-}
 
 /// The store that replicas share. One for the process; its connections are driven by a thread of their own.
 #[derive(Debug)]
@@ -231,7 +202,7 @@ fn connector(setup: &Setup, secrets: &Secrets, near: &Arc<Near>, scripts: &Arc<S
                 if keys.contains(&meta) {
                     changed.notify_one();
                 }
-                keys.iter().filter_map(|key| names::user_of_row(key)).for_each(|user| near.distrust(user));
+                keys.iter().filter_map(|key| names::user_of_row(key)).for_each(|user| near.tell(user));
             }
             Told::Everything => {
                 changed.notify_one();
@@ -296,8 +267,11 @@ impl Inner {
     }
 
     async fn fetch(&self, user: UserKey) -> Result<(), MemoryError> {
+        let told = self.near.told(user);
         let found = self.value(user).await?;
-        Ok(self.near.take(user, &found, None)?)
+        self.near.take(user, &found, None)?;
+        self.near.distrust_if_told_since(user, told);
+        Ok(())
     }
 
     /// What Redis has of a user; nothing is an empty one.

@@ -46,10 +46,13 @@ impl Inner {
 
     async fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), MemoryError> {
         for _ in 0..LOOKS_MAX {
+            let told = self.near.told(from);
             let found = self.value(from).await?;
             let (stamp, row) = near::taken_apart(&found)?;
             if row.is_empty() {
-                return Ok(self.near.take(from, &found, None)?);
+                self.near.take(from, &found, None)?;
+                self.near.distrust_if_told_since(from, told);
+                return Ok(());
             }
             if self.join(to, stamp, &UserHistory::read_row(row)?).await? && self.give_up(from, stamp).await? {
                 return Ok(());
@@ -60,6 +63,7 @@ impl Inner {
 
     /// Gives whether it was joined: not, where somebody else was faster.
     async fn join(&self, to: UserKey, from: Stamp, history: &UserHistory) -> Result<bool, MemoryError> {
+        let told = self.near.told(to);
         let current = self.value(to).await?;
         let (stamp, row) = near::taken_apart(&current)?;
         let mut joined = if row.is_empty() { UserHistory::default() } else { UserHistory::read_row(row)? };
@@ -69,6 +73,7 @@ impl Inner {
         match self.store(to, (&stamp.compared(), &value), None, false).await? {
             Stored::Yes => {
                 self.near.take(to, &value, None)?;
+                self.near.distrust_if_told_since(to, told);
                 Ok(true)
             }
             Stored::Changed(_) => Ok(false),
@@ -86,10 +91,12 @@ impl Inner {
             keys: &[&row],
             arguments: &[&stamp.compared(), &left, users_ttl.as_bytes()],
         };
+        let told = self.near.told(from);
         if self.nodes.script(Tag::of_user(from), invocation).await? != Value::Int(1) {
             return Ok(false);
         }
         self.near.take(from, &left, None)?;
+        self.near.distrust_if_told_since(from, told);
         Ok(true)
     }
 }

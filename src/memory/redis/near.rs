@@ -9,7 +9,7 @@ use crate::memory::decisions::DecisionId;
 use crate::memory::users::KeyIsHash;
 use dashmap::DashMap;
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What is known of users here.
 #[derive(Debug)]
@@ -21,8 +21,13 @@ pub(super) struct Near {
     /// Lessons are numbered, to tell those that were sent from those that came since.
     number: AtomicU64,
     lost: AtomicU64,
+    /// How often it was told that users changed, of some users each: what was asked before that is of before, though its answer may be
+    /// taken behind it.
+    told: Box<[AtomicU32]>,
 }
 
+/// So that a user is seldom taken for another who changed, which costs another look.
+const TOLD: usize = 1_024;
 /// More than cores, so that two logins seldom meet at one lock.
 const SHARDS: usize = 256;
 /// Lessons of one user that wait; the oldest is given up for the newest.
@@ -128,7 +133,24 @@ impl Near {
             room: AtomicUsize::new(with_surplus(users_max)),
             number: AtomicU64::new(1),
             lost: AtomicU64::new(0),
+            told: std::iter::repeat_with(AtomicU32::default).take(TOLD).collect(),
         }
+    }
+
+    /// To be had before Redis is asked for a user.
+    pub(super) fn told(&self, user: UserKey) -> u32 {
+        self.told_of(user).load(Ordering::Acquire)
+    }
+
+    /// What was asked then was taken: somebody may have changed it meanwhile.
+    pub(super) fn distrust_if_told_since(&self, user: UserKey, then: u32) {
+        if self.told(user) != then {
+            self.distrust(user);
+        }
+    }
+
+    fn told_of(&self, user: UserKey) -> &AtomicU32 {
+        &self.told[usize::try_from(user.low_bits() % TOLD as u64).unwrap_or(0)]
     }
 
     /// Shows a user to `judge`, and keeps what that learns. `stale_too` where nothing better can be had.
@@ -241,8 +263,14 @@ impl Near {
         }
     }
 
+    /// It is told that somebody else changed this user.
+    pub(super) fn tell(&self, user: UserKey) {
+        self.told_of(user).fetch_add(1, Ordering::AcqRel);
+        self.distrust(user);
+    }
+
     /// Somebody else changed this user. What there is stays for as long as nothing better can be had.
-    pub(super) fn distrust(&self, user: UserKey) {
+    fn distrust(&self, user: UserKey) {
         if let Some(mut cached) = self.users.get_mut(&user) {
             cached.is_stale = true;
         }
@@ -250,6 +278,9 @@ impl Near {
 
     /// Nobody tells what changes, for a while.
     pub(super) fn distrust_all(&self) {
+        for told in &self.told {
+            told.fetch_add(1, Ordering::AcqRel);
+        }
         self.users.iter_mut().for_each(|mut cached| cached.is_stale = true);
     }
 
@@ -382,6 +413,29 @@ mod tests {
         learn(&near, 3, None);
         near.take(USER, &stored(3, NOW_MS - 1, &[]), None)?;
         assert_eq!(known(&near), Some(vec![3]), "it came behind this erasure");
+        Ok(())
+    }
+
+    /// The server tells of a change behind its answer, and the answer may be taken last.
+    #[test]
+    fn what_was_asked_before_a_change_was_told_is_not_trusted() -> Result<(), RowError> {
+        let near = Near::new(100);
+        let trusted =
+            |near: &Near| matches!(near.visit(USER, (None, NOW_MS, false), |_| ((), None)), Ok(Visited::Here(())));
+        for is_told in [false, true] {
+            let told = near.told(USER);
+            if is_told {
+                near.tell(USER);
+            }
+            near.take(USER, &stored(1, 0, &[1]), None)?;
+            near.distrust_if_told_since(USER, told);
+            assert_eq!(trusted(&near), !is_told);
+        }
+        let told = near.told(USER);
+        near.distrust_all();
+        near.take(USER, &stored(1, 0, &[1]), None)?;
+        near.distrust_if_told_since(USER, told);
+        assert!(!trusted(&near), "nobody told anything for a while");
         Ok(())
     }
 

@@ -180,8 +180,13 @@ impl Inner {
         let mut current = self.value(user).await?;
         for _ in 0..LOOKS_MAX {
             let Some((stamp, value)) = self.taught(&current, lesson, of)? else { return Ok(()) };
+            let told = self.near.told(user);
             match self.store(user, (&stamp.compared(), &value), None, false).await? {
-                Stored::Yes => return Ok(self.near.take(user, &value, None)?),
+                Stored::Yes => {
+                    self.near.take(user, &value, None)?;
+                    self.near.distrust_if_told_since(user, told);
+                    return Ok(());
+                }
                 Stored::Changed(found) => current = found,
             }
         }
@@ -250,10 +255,12 @@ impl Inner {
                     &tag.prefix(),
                 ],
             };
+            let told = self.near.told(user);
             match self.nodes.script(tag, invocation).await? {
                 Value::Int(1) => {
                     if !value.is_empty() {
                         self.near.take(user, &value, None)?;
+                        self.near.distrust_if_told_since(user, told);
                     }
                     return Ok(Replaced::Yes);
                 }

@@ -1,11 +1,13 @@
 //! How to reach Redis, and what is asked of it.
 
 use crate::bounded::Bounded;
+use crate::telemetry::StoreMeters;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The tunables of the shared store beside its address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,35 @@ impl Default for Settings {
             danger_weak_durability: false,
         }
     }
+}
+
+/// How the store is set up.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where Redis is.
+    pub url: RedisUrl,
+    /// The tunables.
+    pub settings: Settings,
+    /// The password, where there is one.
+    pub password: Option<String>,
+    /// Authorities in PEM, where not those of the system.
+    pub authorities: Option<Vec<u8>>,
+    /// For one call.
+    pub deadline: Duration,
+    /// An empty store is not to be begun.
+    pub must_exist: bool,
+    /// No place is stored with more decimals of a degree.
+    pub coordinate_decimals: u32,
+    /// Users that are near.
+    pub users_max: usize,
+    /// Days for which decisions are kept, if there is room.
+    pub decisions_days: u32,
+    /// Decisions that may wait, in Redis.
+    pub pending_max: usize,
+    /// Decisions that wait no longer, in Redis.
+    pub decisions_max: usize,
+    /// What is counted.
+    pub meters: StoreMeters,
 }
 
 /// Where Redis is. Holds no password, so that it can be printed.
