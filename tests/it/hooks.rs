@@ -13,5 +13,6 @@ mod jwt;
 mod nginx;
 mod peers;
 mod step_up;
+mod stores;
 mod support;
 mod traefik;

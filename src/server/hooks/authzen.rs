@@ -7,11 +7,11 @@
 
 use super::ruling::Ruling;
 use super::subject;
-use super::{Unjudged, answer, ruling};
+use super::{answer, ruling};
 use crate::event::{ClientIp, LoginEvent};
 use crate::memory::Memory;
 use crate::memory::decisions::ClientTag;
-use crate::pipeline::request::Judged;
+use crate::pipeline::request::{Judged, Request as Unjudged};
 use crate::server::Answer;
 use crate::server::api::{Service, json};
 use crate::server::auth::Caller;
@@ -117,7 +117,7 @@ impl<M: Memory> Service<M> {
             Err(fault) => (Err(fault), None),
         };
         if let Err(fault) = &judged {
-            tracing::warn!(%fault, "a subject could not be judged");
+            self.hooks.complaints.tell(*fault);
         }
         let ruling = ruling::conclude(judged, (None, None), settings);
         Ok(json(&said(&ruling, grounds.as_ref())))

@@ -5,12 +5,13 @@
 //!
 //! **Source:** Dovecot's manual, "Authentication policy support"; what Dovecot 2.3.19 was seen to send.
 
+use super::ruling;
 use super::subject;
-use super::{Unjudged, ruling};
 use crate::clock::{Clock, Started, Timestamp};
 use crate::event::{ClientIp, FailureEvent, FailureKind, Flow, LoginEvent};
 use crate::memory::Memory;
 use crate::memory::decisions::{ClientTag, DecisionId, LoginResult, Report};
+use crate::pipeline::request::Request as Unjudged;
 use crate::server::Answer;
 use crate::server::api::{Service, json};
 use crate::server::auth::Caller;
@@ -153,7 +154,7 @@ impl<M: Memory> Service<M> {
             Err(fault) => Err(fault),
         };
         if let Err(fault) = &judged {
-            tracing::warn!(%fault, "a login by mail could not be judged");
+            self.hooks.complaints.tell(*fault);
         }
         let decision = judged.as_ref().ok().map(|judged| judged.id);
         (matches!(ruling::conclude(judged, (None, None), settings), Ruling::Allow(_)), decision)

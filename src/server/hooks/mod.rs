@@ -9,8 +9,10 @@ mod answer;
 mod assurance;
 mod authzen;
 mod back;
+mod complaints;
 mod door;
 mod dovecot;
+mod judge;
 mod jwt;
 mod passed;
 pub mod rehearsal;
@@ -34,29 +36,27 @@ use super::limits::InFlight;
 use super::listen::Listen;
 use super::tls::Certified;
 use crate::clock::{Clock, Timestamp};
-use crate::memory::{Memory, Unvisited};
-use crate::pipeline::request::{Circumstances, Judged, Request as Unjudged};
+use crate::memory::Memory;
 use crate::telemetry::Route;
-use crate::verdict::Action;
-use assurance::{Assurance, Facts};
 use bytes::Bytes;
+use complaints::Complaints;
 use door::Door;
 use dovecot::Sessions;
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::header::HeaderName;
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
+use judge::Asked;
 use jwt::Tokens;
 use request::{HookRequest, Original};
 use ruling::{Demand, Ruling};
-use settings::Learn as Learning;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use step_up::Wanted;
 use subject::{Fault, Subject};
-use verdicts::{Known, Verdicts};
+use verdicts::Verdicts;
 
 /// What the hooks have of their own. One for the process.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ pub struct Hooks {
     /// What asks for a proof of late where nothing else does.
     step_ups: Verdicts,
     sessions: Sessions,
+    complaints: Complaints,
     in_flight: InFlight,
 }
 
@@ -99,34 +100,6 @@ impl Doors {
     }
 }
 
-/// What is found out of a request on the way to its verdict.
-#[derive(Debug, Default)]
-struct Asked {
-    circumstances: Option<Circumstances>,
-    address: Option<IpAddr>,
-    assurance: Option<Assurance>,
-    wanted: Option<Wanted>,
-    is_named: bool,
-}
-
-impl Asked {
-    /// Whether nothing is wanted beside the verdict, or the proof is there.
-    fn is_met(&self, now: Timestamp) -> bool {
-        self.wanted.is_none_or(|wanted| {
-            self.assurance.as_ref().is_some_and(|proof| wanted.is_met(proof.proved, proof.factor, now))
-        })
-    }
-
-    /// What a proof would be good for; `None` where user or address are not known, and nothing can be bound to them.
-    fn facts(&self, device: u64) -> Option<Facts> {
-        if !self.is_named {
-            return None;
-        }
-        let Circumstances { user, family, .. } = self.circumstances?;
-        Some(Facts { user, device, address: self.address?, family })
-    }
-}
-
 impl Hooks {
     /// Loads what the settings name.
     ///
@@ -141,6 +114,7 @@ impl Hooks {
             verdicts: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),
             step_ups: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),
             sessions: Sessions::new(clock),
+            complaints: Complaints::new(clock),
             in_flight: InFlight::new(in_flight_max, 1),
             settings: settings.clone(),
         })
@@ -209,6 +183,10 @@ impl<M: Memory> Service<M> {
         Box::pin(async move {
             let answer = self.answer_hook(&head, &mut body, origin).await;
             let mut answer = answer.unwrap_or_else(|failure| failure.answer());
+            // An allow is a proxy's to keep, and all else nobody's.
+            if !answer.headers().contains_key("x-askance-action") {
+                answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
             answer.headers_mut().insert("x-request-id", request_id(&head.headers, self.pipeline.ids()));
             self.meters.requested(Route::Hook, answer.status().as_u16());
             self.read_on(body).await;
@@ -277,7 +255,7 @@ impl<M: Memory> Service<M> {
             Err(fault) => (String::new(), Err(fault)),
         };
         if let Err(fault) = judged {
-            tracing::warn!(%fault, %peer, "a request could not be judged");
+            hooks.complaints.tell(fault);
         }
         let ruling = ruling::conclude(judged, (asked.assurance.as_ref(), wanted), &hooks.settings);
         let location = match &ruling {
@@ -295,118 +273,17 @@ impl<M: Memory> Service<M> {
     /// Who asks; a token may be signed by a key that is new.
     async fn subject<'r>(&'r self, request: &HookRequest<'r>, now: Timestamp) -> Result<Subject<'r>, Fault> {
         let (settings, tokens) = (&self.hooks.settings, self.hooks.tokens.as_ref());
+        // A disk that hangs costs the deadline, and no more: the keys that are there serve.
+        let deadline = self.hooks.deadline();
         if let Some(tokens) = tokens {
-            tokens.keep_fresh(false).await;
+            tokio::time::timeout(deadline, tokens.keep_fresh(false)).await.unwrap_or_default();
         }
         match (Subject::of(request, (settings, tokens), now), tokens) {
             (Err(Fault::TokenKeyUnknown), Some(tokens)) => {
-                tokens.keep_fresh(true).await;
+                tokio::time::timeout(deadline, tokens.keep_fresh(true)).await.unwrap_or_default();
                 Subject::of(request, (settings, Some(tokens)), now)
             }
             (subject, _) => subject,
-        }
-    }
-
-    async fn judge_within(
-        &self,
-        subject: &Subject<'_>,
-        request: &HookRequest<'_>,
-        asked: &mut Asked,
-    ) -> Result<Judged, Fault> {
-        self.in_time(async {
-            let circumstances = self.pipeline.circumstances(&subject.event);
-            (asked.circumstances, asked.address) = (Some(circumstances), subject.event.ip.ip());
-            asked.is_named = subject.is_named;
-            let judged = self.judge(subject, circumstances).await?;
-            if asked.wanted.is_none() && !judged.action.demands_mfa() {
-                return Ok(judged);
-            }
-            asked.assurance = self.assurance(subject, request, asked).await?;
-            if judged.action == Action::Deny || asked.is_met(self.clock.now()) {
-                return Ok(judged);
-            }
-            let passes = judged.action == Action::Allow || ruling::is_lifted(&judged, asked.assurance.as_ref());
-            if !passes {
-                return Ok(judged);
-            }
-            asked.assurance = None;
-            self.step_up(subject, circumstances).await
-        })
-        .await
-    }
-
-    /// Within the deadline, and among the requests in flight.
-    async fn in_time<T>(&self, judge: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        let _permit = self.hooks.in_flight.enter(0).map_err(|_| Fault::Overloaded)?;
-        tokio::time::timeout(self.hooks.deadline(), judge).await.map_err(|_| Fault::Late)?
-    }
-
-    /// The factor that was passed in this browser, as far as the history vouches for it.
-    async fn assurance(
-        &self,
-        subject: &Subject<'_>,
-        request: &HookRequest<'_>,
-        asked: &Asked,
-    ) -> Result<Option<Assurance>, Fault> {
-        let device = asked.circumstances.and_then(|circumstances| circumstances.device);
-        let Some((text, (device, _))) = request.cookie(assurance::COOKIE).zip(device) else { return Ok(None) };
-        let Some(facts) = asked.facts(device) else { return Ok(None) };
-        let loaded = self.pipeline.loaded();
-        let opened = Assurance::open(loaded.tokens.signing(), text, facts, self.clock.now());
-        let Some(assurance) = opened else { return Ok(None) };
-        let vouches = || self.pipeline.vouches(&subject.event, assurance.witness, assurance.proved);
-        Ok(self.once_here(vouches).await?.then_some(assurance))
-    }
-
-    async fn judge(&self, subject: &Subject<'_>, circumstances: Circumstances) -> Result<Judged, Fault> {
-        let stamp = self.once_here(|| self.pipeline.stamp(&subject.event)).await?;
-        let before = match self.hooks.verdicts.find(&circumstances, stamp) {
-            Known::Judged(judged) => return Ok(*judged),
-            Known::Unjudged(before) => before,
-        };
-        let learns = self.hooks.settings.learn == Learning::FirstSeen;
-        let Subject { event, is_named } = subject;
-        let judged = self.judge_anew(Unjudged { is_named: *is_named, learns, before, ..Unjudged::of(event) }).await?;
-        self.hooks.verdicts.keep(circumstances, judged.clone());
-        Ok(judged)
-    }
-
-    /// A demand where none was: a proof of late is wanted.
-    async fn step_up(&self, subject: &Subject<'_>, circumstances: Circumstances) -> Result<Judged, Fault> {
-        let stamp = self.once_here(|| self.pipeline.stamp(&subject.event)).await?;
-        let before = match self.hooks.step_ups.find(&circumstances, stamp) {
-            Known::Judged(judged) => return Ok(*judged),
-            Known::Unjudged(before) => before,
-        };
-        let Subject { event, is_named } = subject;
-        let asked = Unjudged { is_named: *is_named, demands: true, before, ..Unjudged::of(event) };
-        let judged = self.judge_anew(asked).await?;
-        self.hooks.step_ups.keep(circumstances, judged.clone());
-        Ok(judged)
-    }
-
-    async fn judge_anew(&self, asked: Unjudged<'_, '_>) -> Result<Judged, Fault> {
-        let (judged, share) = self.once_here(|| self.pipeline.judge(asked, self.clock.now())).await?;
-        if let Some(share) = share
-            && share.await.is_err()
-        {
-            // The verdict stands; other replicas will not know its decision.
-            tracing::warn!(decision = %judged.id, "a decision was not shared");
-        }
-        Ok(judged)
-    }
-
-    /// Asks until the history is here.
-    async fn once_here<T>(&self, ask: impl Fn() -> Result<T, Unvisited>) -> Result<T, Fault> {
-        loop {
-            let failed = match ask() {
-                Ok(told) => return Ok(told),
-                Err(unvisited) => unvisited.fetched().await,
-            };
-            if let Err(error) = failed {
-                self.pipeline.failed(&error);
-                return Err(Fault::Memory);
-            }
         }
     }
 

@@ -1,11 +1,11 @@
 //! Debian's Dovecot, which asks by its `auth_policy`, and logins by IMAP. It starts its parts as users of their own, so the test runs as root.
 
-use super::peers::is_tested;
+use super::peers::{free_address, is_tested};
 use super::support::settings;
 use crate::support::{ApiClient, Askance, PATIENCE, eventually, json_of, time_from_now};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ impl Dovecot {
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(directory.path(), open).unwrap();
         let (child, address) = eventually("a port that nobody took first", || {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let address = free_address()?;
             let path = directory.path().join("dovecot.conf");
             std::fs::write(&path, configuration(&directory.path().display().to_string(), address, hooks, key)).unwrap();
             let mut child = Command::new("dovecot")

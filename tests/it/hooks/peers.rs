@@ -5,7 +5,7 @@
 use super::support::{CHALLENGE_URL, settings};
 use crate::support::{Askance, CHROME, Connection, PATIENCE, Request, Response, Settings, eventually, import};
 use serde_json::json;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -79,7 +79,7 @@ impl Site {
         import(&askance, "alice", json!({"ip": HOME, "device_id": null}));
         let app = App::start();
         let (proxy, address) = eventually("a port that nobody took first", || {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let address = free_address()?;
             let hooks = askance.hooks().address();
             let arguments = configure(Places { proxy: address, hooks, app: app.address, directory: directory.path() });
             let mut proxy = Command::new(program)
@@ -95,16 +95,23 @@ impl Site {
         });
         let site = Self { askance, app, proxy, address, directory };
         // Traefik listens before it knows what to do. Nobody is let in from there.
-        eventually("the proxy knows the site", || (site.get(ABUSER, &[]).status != 404).then_some(()));
+        eventually("the proxy knows the site", || {
+            let answer = site.try_ask(ABUSER, site.request("GET", &[])).ok()?;
+            (answer.status != 404).then_some(())
+        });
         Some(site)
     }
 
     /// What a client at `from` is answered, its connection its own.
     fn ask(&self, from: &str, request: Request) -> Response {
-        let mut connection = Connection::over(connect(from, self.address));
+        self.try_ask(from, request).unwrap()
+    }
+
+    fn try_ask(&self, from: &str, request: Request) -> io::Result<Response> {
+        let mut connection = Connection::over(connect(from, self.address)?);
         let request = request.header("host", "app.example.org").header("connection", "close");
-        connection.write(&request.bytes(&crate::support::client::Endpoint::Tcp(self.address))).unwrap();
-        connection.read_response().unwrap()
+        connection.write(&request.bytes(&crate::support::client::Endpoint::Tcp(self.address)))?;
+        connection.read_response()
     }
 
     fn get(&self, from: &str, headers: &[(&str, &str)]) -> Response {
@@ -131,6 +138,12 @@ impl Drop for Site {
     }
 }
 
+/// A port that the system gives to nobody by itself, so that no other test has it by chance.
+pub(crate) fn free_address() -> Option<SocketAddr> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    TcpListener::bind(("127.0.0.1", 10_000 + port % 20_000)).ok()?.local_addr().ok()
+}
+
 /// False when it ended, since somebody else has the port.
 fn is_up(proxy: &mut Child, address: SocketAddr) -> bool {
     eventually("the proxy listens", || {
@@ -142,16 +155,16 @@ fn is_up(proxy: &mut Child, address: SocketAddr) -> bool {
 }
 
 /// From an address of this machine's choice: all of 127.0.0.0/8 is it.
-fn connect(from: &str, to: SocketAddr) -> TcpStream {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+fn connect(from: &str, to: SocketAddr) -> io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let stream = runtime.block_on(async {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
-        socket.connect(to).await.unwrap().into_std().unwrap()
-    });
-    stream.set_nonblocking(false).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(from.parse().unwrap(), 0))?;
+        socket.connect(to).await?.into_std()
+    })?;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// Names and values of a request's headers.

@@ -56,7 +56,7 @@ fn a_user_is_who_a_trusted_proxy_names_once() {
 }
 
 #[test]
-fn an_address_is_found_or_an_error_and_never_the_proxys() {
+fn an_address_is_found_or_an_error_and_never_that_of_the_proxy() {
     let settings = Settings { require_user: false, ..Settings::default() };
     for (lines, peer, expected) in [
         (&[FROM][..], PROXY, Ok("81.2.69.142")),
