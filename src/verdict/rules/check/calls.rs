@@ -8,6 +8,7 @@ use super::super::schema::{Kind, Type};
 use super::{Walk, fits, mistyped};
 use cel::common::ast::{CallExpr, Expr, operators};
 use cel::{Context, IdedExpr, Value};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What a function of one argument beside its receiver, or of none, takes and gives. CEL's own, but `inCidr`.
@@ -136,10 +137,11 @@ impl Walk<'_> {
         let context = Context::with_env(Arc::new(super::super::language::language()));
         let written = call.args.first().and_then(literal).unwrap_or_default();
         let whole = IdedExpr { id: 1, expr: Expr::Call(call.clone()) };
-        match Value::resolve_val(&whole, &context) {
-            Ok(_) => Ok(()),
-            Err(error) => mistyped(format!("`{}` of \"{written}\": {error}", call.func_name)),
-        }
+        let compute = || Value::resolve_val(&whole, &context).map(|_| ()).map_err(|error| error.to_string());
+        // What a library of foreign making panics over does not work either.
+        let computed =
+            catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| Err("it cannot be computed".to_owned()));
+        computed.or_else(|problem| mistyped(format!("`{}` of \"{written}\": {problem}", call.func_name)))
     }
 }
 
