@@ -39,7 +39,7 @@ pub const SOURCE_BYTES_MAX: usize = 2048;
 pub const NODES_MAX: usize = 200;
 /// How deep its nodes, and its brackets, may be nested.
 pub const DEPTH_MAX: usize = 16;
-/// Each is evaluated for each login; 1 to 3 µs apiece.
+/// Each is evaluated for each login; some microseconds apiece.
 const RULES_MAX: usize = 100;
 
 /// Why an expression is refused.
@@ -97,7 +97,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Reads an expression; some 0.3 ms.
+    /// Reads an expression, on a thread of its own.
     ///
     /// # Errors
     ///
