@@ -56,9 +56,9 @@ pub struct Settings {
     pub record: Record,
     /// Seconds for which a decision waits for its outcome.
     pub pending_ttl_s: Bounded<1, 86_400>,
-    /// Decisions that may wait at a time, about 410 bytes each.
+    /// Decisions that may wait at a time, about 420 bytes each.
     pub pending_max: Bounded<16, 10_000_000>,
-    /// Decisions that wait no longer and are kept, about 280 bytes each; a repeated outcome searches a sixteenth of them,
+    /// Decisions that wait no longer and are kept, about 290 bytes each; a repeated outcome searches a sixteenth of them,
     /// a list all of them.
     pub decisions_max: Bounded<16, 1_000_000>,
     /// Users that are remembered, about 250 bytes each.

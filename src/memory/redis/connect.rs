@@ -111,7 +111,9 @@ impl Connector {
     pub(super) async fn open(&self, address: &ConnectionAddr, probe: Option<Tag>) -> Result<Opened, State> {
         let away = |error: RedisError| State::Away(error.to_string());
         let lost = Arc::new(Notify::new());
-        let mut connection = self.connect(address, Some(&lost), SETUP).await.map_err(away)?;
+        // What the connection itself does not wait for breaks it: no sooner than a call may end.
+        let patience = self.deadline.max(SETUP);
+        let mut connection = self.connect(address, Some(&lost), patience).await.map_err(away)?;
         let about = about(&mut connection).await.map_err(away)?;
         self.judge(&about)?;
         run(&mut connection, ::redis::cmd("CLIENT").arg("TRACKING").arg("ON").arg("NOLOOP")).await.map_err(away)?;

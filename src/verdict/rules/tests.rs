@@ -278,7 +278,8 @@ fn what_is_asked_of_a_login_is_answered() {
         ("has(evidence.address.asn) && evidence.address.asn == 64500", Some(true)),
         ("has(evidence.address.network)", Some(false)),
         ("has(evidence.location.country) && evidence.location.country in ['AT', 'DE']", Some(true)),
-        ("has(evidence.travel.speed_kmph) || has(evidence.score) || has(evidence.contributions.prior)", Some(false)),
+        ("has(evidence.travel.speed_kmph)", Some(false)),
+        ("has(evidence.score) && has(evidence.contributions.prior)", Some(true)),
         ("assessments.NewDevice.code == 'initial_login' && !assessments.NewDevice.hard", Some(true)),
         ("assessments.UntrustedIP.confidence == 'high' && evidence.confidence == 'high'", Some(true)),
         ("has(assessments.NewDevice.details.device)", Some(false)),
@@ -322,19 +323,19 @@ fn the_stricter_of_rules_and_policy_wins() {
     for Row { rules, policy, is_low, enrolled, expected } in [
         row(&[("d", Deny, ALWAYS)], adaptive, false, true, (Action::Deny, "rule.d")),
         row(&[("d", Deny, ALWAYS)], adaptive, true, true, (Action::Deny, "rule.d")),
-        row(&[("d", Deny, "false")], adaptive, true, true, (Action::Challenge, "aggregator.strict")),
+        row(&[("d", Deny, "false")], adaptive, true, true, (Action::Challenge, "aggregator.evidence")),
         row(&[("c", Challenge, ALWAYS)], adaptive, false, true, (Action::Challenge, "rule.c")),
         row(&[("c", Challenge, ALWAYS)], never, false, true, (Action::Challenge, "rule.c")),
-        row(&[("c", Challenge, ALWAYS)], adaptive, true, true, (Action::Challenge, "aggregator.strict")),
+        row(&[("c", Challenge, ALWAYS)], adaptive, true, true, (Action::Challenge, "aggregator.evidence")),
         row(&[("c", Challenge, ALWAYS)], adaptive, false, false, (Action::Challenge, "rule.c")),
         row(&[("c", Challenge, ALWAYS)], never, true, false, (Action::VerifyEmail, "rule.c")),
         row(&[("e", Enroll, ALWAYS)], adaptive, false, false, (Action::Challenge, "rule.e")),
-        row(&[("e", Enroll, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.strict")),
-        row(&[("t", Tag, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.strict")),
+        row(&[("e", Enroll, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.evidence")),
+        row(&[("t", Tag, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.evidence")),
         row(&[("b", Bypass, ALWAYS)], adaptive, true, true, (Action::Allow, "rule.b")),
         row(&[("b", Bypass, ALWAYS)], adaptive, true, false, (Action::Allow, "rule.b")),
         row(&[("b", Bypass, ALWAYS)], always, false, true, (Action::Allow, "policy.always")),
-        row(&[("b", Bypass, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.strict")),
+        row(&[("b", Bypass, ALWAYS)], adaptive, false, true, (Action::Allow, "aggregator.evidence")),
         row(&[("b", Bypass, ALWAYS), ("c", Challenge, ALWAYS)], adaptive, false, true, (Action::Allow, "rule.b")),
         row(&[("b", Bypass, ALWAYS), ("d", Deny, ALWAYS)], adaptive, true, true, (Action::Deny, "rule.d")),
         row(&[("x", Tag, FAILS)], adaptive, false, true, (Action::Challenge, "rule.x")),
@@ -399,7 +400,7 @@ fn a_shadow_is_counted_and_changes_nothing_and_a_life_ends() {
     for (when, has_failed) in [(ALWAYS, false), (FAILS, true)] {
         let shadow = Rule { shadow: true, ..rule("s", Effect::Deny, when) };
         let verdict = judge(&context, vec![shadow], Settings::default());
-        assert_eq!((verdict.action, verdict.decided_by.as_str()), (Action::Allow, "aggregator.strict"));
+        assert_eq!((verdict.action, verdict.decided_by.as_str()), (Action::Allow, "aggregator.evidence"));
         assert_eq!(
             verdict.rules.iter().map(|hit| (hit.is_shadow, hit.has_failed)).collect::<Vec<_>>(),
             [(true, has_failed)]

@@ -56,6 +56,11 @@ fn of<'a>(decisions: &'a [Value], pointer: &str) -> Vec<&'a str> {
     decisions.iter().map(|decision| decision.pointer(pointer).and_then(Value::as_str).unwrap_or("-")).collect()
 }
 
+/// Where one listed address is to be enough.
+fn strict() -> Settings {
+    Settings::new().set("verdict.aggregator", "strict")
+}
+
 #[test]
 fn a_replay_decides_as_the_service_did() {
     let changes = [
@@ -105,7 +110,7 @@ fn a_replay_decides_as_the_service_did() {
 
 #[test]
 fn lines_that_cannot_be_replayed_are_named_and_skipped() {
-    let lab = Lab::new(&Settings::new());
+    let lab = Lab::new(&strict());
     let lines = [
         login(10, json!({})).to_string(),
         String::new(),
@@ -212,7 +217,7 @@ fn an_attack_teaches_only_if_it_is_let_through() {
 
 #[test]
 fn a_legitimate_login_that_is_challenged_completes_and_teaches() {
-    let lab = Lab::new(&Settings::new());
+    let lab = Lab::new(&strict());
     let listed = json!({"device_id": "d2", "user_agent": FIREFOX, "ip": LISTED});
     let without_factor =
         json!({"user": {"id": "bob", "enrolled_factors": null, "email": "b@example.org"}, "ip": LISTED});
@@ -278,7 +283,7 @@ fn two_replays_of_one_log_say_the_same() {
 
 #[test]
 fn two_configurations_are_compared_login_by_login() {
-    let lab = Lab::new(&Settings::new());
+    let lab = Lab::new(&strict());
     // Asks for what is new, and looks at no list.
     let other = "[verdict]\naggregator = 'any'\nany_of = ['NewDevice']\n";
     fs::write(lab.directory.path().join("other.toml"), other).unwrap();
@@ -342,7 +347,12 @@ fn a_rule_is_obeyed_and_named_as_the_cause() {
     let all = ["replay", "--config", "other.toml", "--events", "events.ndjson", "--out", "-", "--report", "page.html"];
     let alone = run(lab.directory.path(), &all, &[]);
     let decisions: Vec<Value> = alone.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(of(&decisions, "/decided_by"), ["rule.night", "rule.night", "aggregator.strict"], "{}", alone.output());
+    assert_eq!(
+        of(&decisions, "/decided_by"),
+        ["rule.night", "rule.night", "aggregator.evidence"],
+        "{}",
+        alone.output()
+    );
     let page = fs::read_to_string(lab.directory.path().join("page.html")).unwrap();
     assert!(page.contains(">rule.night<"), "{page}");
 }
@@ -373,7 +383,7 @@ fn a_score_is_told_where_there_is_one_and_thresholds_are_drawn_among_scores() {
 
 #[test]
 fn a_report_is_one_page_that_needs_nothing_else() {
-    let lab = Lab::new(&Settings::new());
+    let lab = Lab::new(&strict());
     let page = |events: &[Value], more: &[&str]| {
         let text: String = events.iter().map(|event| format!("{event}\n")).collect();
         let arguments = [&["--events", "events.ndjson", "--report", "report.html"], more].concat();

@@ -2,11 +2,13 @@
 
 use super::outcomes::all;
 use super::replica::{Replica, run};
-use super::together::eventually;
+use super::together::{eventually, within};
 use crate::support::redis::{RedisServer, command};
+use crate::support::{PATIENCE, POLL_INTERVAL};
 use askance::memory::Memory;
 use askance::memory::decisions::Settlement;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const NODES: usize = 3;
 const SLOTS: usize = 16_384;
@@ -128,12 +130,15 @@ fn slots_that_move_under_load_lose_nothing() {
 }
 
 async fn log_in_while(is_moving: &AtomicBool, replicas: [&Replica; 2], user: String) {
-    let mut rounds = 0;
+    let (mut rounds, deadline) = (0, Instant::now() + 3 * PATIENCE);
     while is_moving.load(Ordering::Relaxed) || rounds < 3 {
         let judged = replicas[rounds % 2].log_in(&user, 2 + rounds as u64 % 4).await;
-        assert!(judged.known.is_some(), "{judged:?}");
-        rounds += 1;
-        tokio::task::yield_now().await;
+        // On a busy machine a server may be taken for one that is away, which is said; then the login comes again.
+        assert!(judged.known.is_some() || judged.error.is_some(), "{judged:?}");
+        assert!(Instant::now() < deadline, "{judged:?}");
+        rounds += usize::from(judged.known.is_some());
+        let pause = if judged.known.is_some() { Duration::ZERO } else { POLL_INTERVAL };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -169,7 +174,7 @@ fn a_failover_goes_unnoticed_but_for_the_answers_that_say_so() {
             let judged = replica.log_in(user, 2).await;
             assert!(judged.known.is_some_and(|known| known >= 1), "near: {judged:?}");
         }
-        eventually("all are served again", async || (!replica.memory.is_degraded()).then_some(())).await;
+        within(3 * PATIENCE, "all are served again", async || (!replica.memory.is_degraded()).then_some(())).await;
         for user in &users {
             replica.log_in(user, 3).await;
         }

@@ -6,7 +6,6 @@ use super::replica::{CLIENT, Judged, Replica, SECRET, open_under, run, setup};
 use super::together::eventually;
 use crate::support::redis::RedisServer;
 use askance::clock::Clock;
-use askance::history::UserHistory;
 use askance::keyed_hash::{DeviceTag, Secrets};
 use askance::memory::Memory;
 use askance::memory::decisions::{DecisionId, Feedback, Label, Settlement};
@@ -189,15 +188,6 @@ fn replicas_that_have_both_keys_in_another_order_understand_each_other() {
             }))
             .await;
         }
-        // The other one has the user now, and nothing is left under the key of the one that made the demand.
-        one.challenge_until("user-5", 12, Clock.now().unix_ms() + 50).await;
-        other.log_in("user-5", 1).await;
-        let unfinished = |history: Option<&UserHistory>| (history.is_some_and(|it| it.unfinished().is_some()), None);
-        eventually("what was left unmet is learnt", async || {
-            other.near("user-5").await;
-            other.memory.visit(other.user("user-5"), unfinished).ok().filter(|is_unfinished| *is_unfinished)
-        })
-        .await;
         let waits = one.challenge("user-3", 11).await.id;
         assert!(matches!(other.succeed(waits).await, Ok(Settlement::Counted(_))));
         let after = replica(&server.url(), NEW, Some(SECRET));

@@ -3,11 +3,16 @@
 use super::replica::{Replica, run};
 use crate::support::redis::RedisServer;
 use crate::support::{PATIENCE, POLL_INTERVAL};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lets others run until `attempt` gives a value.
-pub(super) async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(super) async fn eventually<T>(what: &str, attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, attempt).await
+}
+
+/// The same for what takes its time even where nothing is slow.
+pub(super) async fn within<T>(patience: Duration, what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = attempt().await {
             return value;
