@@ -171,6 +171,12 @@ impl UserHistory {
         self.devices.iter().any(|known| known.tag == tag)
     }
 
+    /// Whether any device or agent of the user is remembered, however old.
+    #[must_use]
+    pub fn has_devices(&self) -> bool {
+        !self.devices.is_empty() || !self.agents.is_empty()
+    }
+
     /// Whether this family was used at most `window_days` before `now`, in a version that does not go back too far.
     #[must_use]
     pub fn knows_agent(&self, agent: Agent, now: Timestamp, window_days: u32) -> bool {

@@ -109,7 +109,7 @@ causes! {
     /// Neither was. One honest login in twenty, two intruders of three who do not copy the browser.
     DeviceAndBrowserNew device_and_browser_new = 2.1;
     /// No device of the user was seen within the window, and this one never was: cookies do not last, so that of honest
-    /// logins after a month two in five look so.
+    /// logins after a month two in five look so. Or the user never had one to tell, and tells none.
     DevicesLapsed devices_lapsed = 0.9;
     /// A device that is not known, of a user who has kept one for long.
     DeviceHabitKept device_habit_kept = 0.2;
@@ -279,6 +279,8 @@ fn device(new_device: &Assessment, network: Option<Cause>, standing: Standing) -
             [Some(Cause::DeviceAndBrowserNew), habit]
         }
         (_, Code::NoDeviceHistory) => [Some(Cause::DevicesLapsed), None],
+        // Who never had one to tell is as usual without.
+        (_, Code::UnknownDevice) if standing.has_no_device => [Some(Cause::DevicesLapsed), None],
         // Nobody knows which this is.
         (_, Code::UnknownDevice) if new_device.confidence == Confidence::Low => {
             [Some(Cause::DeviceAndBrowserNew), None]

@@ -298,6 +298,8 @@ struct Standing {
     habit: Option<DeviceHabit>,
     /// The device was used, however long ago.
     is_device_aged: bool,
+    /// The user has no device that could be told: a mail program, say.
+    has_no_device: bool,
 }
 
 /// How new a network is to its user.
@@ -317,6 +319,7 @@ impl Standing {
             network: None,
             habit: None,
             is_device_aged: false,
+            has_no_device: false,
         };
         match recall {
             Recall::History(history) => {
@@ -324,7 +327,8 @@ impl Standing {
                 let devices = [context.device, context.token.map(|token| token.device)];
                 let is_device_aged = devices.into_iter().flatten().any(|tag| history.has_device(tag));
                 let (network, habit) = (novelty(context, history), history.device_habit());
-                Self { is_new_asn, network, habit, is_device_aged, ..none }.trusting(history)
+                let has_no_device = !history.has_devices();
+                Self { is_new_asn, network, habit, is_device_aged, has_no_device, ..none }.trusting(history)
             }
             Recall::Labelled(history) => none.trusting(history),
             Recall::Stranger => none,

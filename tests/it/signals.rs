@@ -122,7 +122,7 @@ fn inactivity_alone_changes_the_action_under_evidence() {
         import(&server, user, with(unplaced.clone(), json!({"time": time_from_now(-60 * 86_400)})));
         import(&server, user, with(unplaced, json!({"device_id": "d2", "time": time_from_now(-days * 86_400)})));
     }
-    let login = |user| with(plain_login(user), json!({"device_id": "d1", "ip": "198.51.100.7"}));
+    let login = |user| with(plain_login(user), json!({"device_id": "d9", "ip": "198.51.100.7"}));
     check_alive(&server, "Inactivity", &login("alive-away-3"), &login("alive-away-4"));
 }
 

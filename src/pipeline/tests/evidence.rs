@@ -159,6 +159,19 @@ fn a_user_who_was_away_for_long_is_less_suspect_on_a_device_that_is_not_known() 
     }
 }
 
+/// A mail program tells neither device nor browser.
+#[test]
+fn who_never_told_a_device_is_as_usual_without() {
+    let mail = Scene { device: None, agent: None, ..HOME };
+    let past: Vec<Scene> = (1..8).map(|day| Scene { at_s: NOW_S - day * DAY_S, ..mail }).collect();
+    let pipeline = over_evidence(|_| {});
+    learn(&pipeline, &past);
+    let login = Scene { ip: "198.51.100.1", ..mail }.event();
+    let scored = score(&pipeline, &login, login.time);
+    assert_eq!(causes(&scored), ["prior", "devices_lapsed", "network_new"]);
+    assert_eq!(scored.verdict.confidence, Confidence::Medium);
+}
+
 /// What users' devices are like decides between two logins that are alike.
 #[test]
 fn a_lost_cookie_says_more_of_a_user_who_never_lost_one() {

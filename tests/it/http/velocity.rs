@@ -184,7 +184,9 @@ fn an_allow_list_lifts_it_a_list_that_stands_by_itself_comes_first_and_it_can_be
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("abuse.netset");
     std::fs::write(&path, "203.0.113.0/24\n").unwrap();
-    let settings = Settings::new().abuse_list(&path).set("signals.untrusted_ip.allow", vec!["198.51.100.0/24"]);
+    // A list stands by itself there: whoever is listed is asked.
+    let settings = Settings::new().abuse_list(&path).set("verdict.aggregator", "strict");
+    let settings = settings.set("signals.untrusted_ip.allow", vec!["198.51.100.0/24"]);
     let server = Askance::start_in(&settings, directory);
     for (ip, expected, action) in [
         ("198.51.100.7", ("high", "on_allow_list"), "allow"),
