@@ -92,9 +92,13 @@ fn new_country_alone_changes_the_action() {
     // Ten days are enough for either way, so travel says the same.
     let paris = json!({"latitude": 48.8566, "longitude": 2.3522, "accuracy_radius_km": 0, "country": "FR"});
     let madrid = json!({"latitude": 40.4168, "longitude": -3.7038, "accuracy_radius_km": 0, "country": "ES"});
-    let login = |user, location: &Value| with(plain_login(user), json!({"device_id": "d1", "location": location}));
-    // Under `evidence`, a known device never outweighs a country and a system that are both new.
-    for settings in [Settings::new().set("preset", "logto"), under("evidence")] {
+    let login = |user, location: &Value| {
+        with(plain_login(user), json!({"device_id": "d1", "location": location, "ip": "198.51.100.7"}))
+    };
+    // Under `evidence`, a known device makes up for the hit on a list at home, and not where country and system are both new.
+    let directory = TempDir::new().unwrap();
+    let listed = under("evidence").push("signals.untrusted_ip.lists", list(&directory, "reputation"));
+    for settings in [Settings::new().set("preset", "logto"), listed] {
         let server = Askance::start(&settings);
         for user in ["alive-country-1", "alive-country-2"] {
             import(&server, user, json!({"location": paris, "time": time_from_now(-10 * 86_400)}));
