@@ -71,7 +71,7 @@ impl Scorer {
 }
 
 const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
-/// For who would rather ask one honest login in ten.
+/// For who would rather ask one honest login in nine.
 const STRICTER: &str = "verdict = { aggregator = 'evidence', medium = -6.2, low = -6.2 }";
 
 fn sum(scored: &Scored<'_>) -> f64 {

@@ -7,7 +7,7 @@
 //! Pure. The weights are settings (`verdict.weights`), and begin as rounded log-likelihood ratios of the tuning worlds
 //! (`docs/EVALUATION.md`, synthetic), but where they say otherwise.
 
-use super::Standing;
+use super::standing::Standing;
 use crate::context::LoginContext;
 use crate::context::ip_lists::{Category, ListFinding};
 use crate::context::network::NetworkKind;
@@ -95,9 +95,9 @@ causes! {
     Prior prior = -7.0;
     /// The device is known. Two honest logins in three, and next to none of an intruder's unless the device was stolen.
     DeviceKnown device_known = -4.0;
-    /// The same through a provider that is new to the user: one honest login in twenty, three of four with a stolen cookie.
+    /// The same through a provider that is new to the user: one honest login in twenty, seven of ten of a thief's in the country.
     DeviceKnownInNewSystem device_known_in_new_system = -1.0;
-    /// The same where the country is new, too: travellers and thieves, in equal parts.
+    /// The same where the country is new, too: one honest login in a hundred, two of three of a thief's who does not care where.
     DeviceKnownElsewhere device_known_elsewhere = -0.4;
     /// The device was known, and its days are over: one honest login in nine, and nobody else's.
     DeviceAged device_aged = -2.5;
@@ -106,7 +106,7 @@ causes! {
     /// The device was never seen, or none was told; a browser like this one was. One honest login in five, nearly every
     /// intruder's.
     DeviceNew device_new = 1.6;
-    /// Neither was. One honest login in twenty, two intruders of three who do not copy the browser.
+    /// Neither was. One honest login in twenty, three intruders of four who do not copy the browser.
     DeviceAndBrowserNew device_and_browser_new = 2.1;
     /// No device of the user was seen within the window, and this one never was: cookies do not last, so that of honest
     /// logins after a month two in five look so. Or the user never had one to tell, and tells none.
@@ -124,7 +124,7 @@ causes! {
     SystemNew system_new = 1.3;
     /// The country is new: one honest login in fifty, most of an intruder's who does not care.
     CountryNew country_new = 2.0;
-    /// Farther from the last place than 250 km for each hour since: one honest login in twelve in a new country, one in four of a
+    /// Farther from the last place than 250 km for each hour since: one honest login in twelve in a new country, one in five of a
     /// thief's, who need not pack.
     TravelFast travel_fast = 1.0;
     /// A VPN or a proxy: honest users have them, too, and what is new of its network is counted already. What a list has against the exit is said of all who share it, and not

@@ -8,10 +8,10 @@ pub mod evidence;
 pub mod policy;
 pub mod reasons;
 pub mod rules;
+mod standing;
 
 use crate::context::LoginContext;
 use crate::event::FactorSet;
-use crate::history::{DeviceHabit, UserHistory};
 use crate::signals::{self, Assessments, Recall, Signal};
 use crate::units::Confidence;
 use aggregate::{Aggregator, Opinion};
@@ -21,6 +21,7 @@ use policy::ExemptFirstFactor;
 use reasons::Reason;
 use rules::{Facts, Ground, RuleHit, RuleName, Rules};
 use serde::{Deserialize, Serialize};
+use standing::Standing;
 
 /// The tunables of the verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -283,70 +284,6 @@ impl Strength {
             Self::PhishingResistant => "phishing_resistant",
         }
     }
-}
-
-/// What the verdict asks of the history beside the assessments.
-#[derive(Debug, Clone, Copy)]
-struct Standing {
-    /// A fraud was labelled, and no factor passed since.
-    distrusts_remembered_browsers: bool,
-    /// The user never logged in from this autonomous system.
-    is_new_asn: bool,
-    /// How new the network is; `None` where nobody can tell.
-    network: Option<Novelty>,
-    /// What the user's devices are like, where they tell.
-    habit: Option<DeviceHabit>,
-    /// The device was used, however long ago.
-    is_device_aged: bool,
-    /// The user has no device that could be told: a mail program, say.
-    has_no_device: bool,
-}
-
-/// How new a network is to its user.
-#[derive(Debug, Clone, Copy)]
-struct Novelty {
-    /// The /24 or /48 was used.
-    knows_network: bool,
-    /// Its autonomous system was not; `None` where it is not known, or none of the user's is.
-    is_new_asn: Option<bool>,
-}
-
-impl Standing {
-    fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
-        let none = Self {
-            distrusts_remembered_browsers: false,
-            is_new_asn: false,
-            network: None,
-            habit: None,
-            is_device_aged: false,
-            has_no_device: false,
-        };
-        match recall {
-            Recall::History(history) => {
-                let is_new_asn = context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
-                let devices = [context.device, context.token.map(|token| token.device)];
-                let is_device_aged = devices.into_iter().flatten().any(|tag| history.has_device(tag));
-                let (network, habit) = (novelty(context, history), history.device_habit());
-                let has_no_device = !history.has_devices();
-                Self { is_new_asn, network, habit, is_device_aged, has_no_device, ..none }.trusting(history)
-            }
-            Recall::Labelled(history) => none.trusting(history),
-            Recall::Stranger => none,
-            // Nobody can tell, so nothing is remembered.
-            Recall::Failed => Self { distrusts_remembered_browsers: true, ..none },
-        }
-    }
-}
-
-impl Standing {
-    fn trusting(self, history: &UserHistory) -> Self {
-        Self { distrusts_remembered_browsers: history.distrusts_remembered_browsers(), ..self }
-    }
-}
-
-fn novelty(context: &LoginContext<'_>, history: &UserHistory) -> Option<Novelty> {
-    let knows_network = history.knows_network(context.address.network?)?;
-    Some(Novelty { knows_network, is_new_asn: context.address.asn.and_then(|asn| history.novelty_of_asn(asn)) })
 }
 
 /// The decision on one login.

@@ -2,7 +2,8 @@
 //!
 //! The table of signals.md, read from the top. Nothing here looks at single signals but for what may be offered.
 
-use super::{Action, DecidedBy, Next, Policy, RememberedBrowser, Settings, Standing, Strength};
+use super::standing::Standing;
+use super::{Action, DecidedBy, Next, Policy, RememberedBrowser, Settings, Strength};
 use crate::clock::Timestamp;
 use crate::context::LoginContext;
 use crate::context::network::NetworkKind;
