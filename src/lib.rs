@@ -83,6 +83,7 @@ pub mod signals;
 pub mod verdict;
 
 pub mod memory;
+pub mod mfa;
 pub mod telemetry;
 
 pub mod pipeline;

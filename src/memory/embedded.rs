@@ -26,6 +26,7 @@ use super::decisions::{
     Visitor, Walk,
 };
 use super::users::{Unread, Users};
+use super::vault::{self, Kept, Put, Version};
 use super::{Backend, Backup, BackupError, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::{Clock, DAY_MS, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
@@ -361,6 +362,20 @@ impl Memory for Embedded {
             tracing::error!(%error, "velocity cannot be read, and begins anew");
         }
         self.shared.velocity.get_or_init(|| Arc::clone(velocity));
+    }
+
+    async fn kept(&self, _place: vault::Place, _now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+    }
+
+    async fn put(
+        &self,
+        _place: vault::Place,
+        _over: Option<Version>,
+        _record: Option<vault::Record>,
+        _now: Timestamp,
+    ) -> Result<Put, MemoryError> {
+        Err(MemoryError::Unavailable("it has no vault".to_owned()))
     }
 
     fn is_degraded(&self) -> bool {

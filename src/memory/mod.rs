@@ -10,6 +10,7 @@ pub mod record;
 pub mod redis;
 pub mod store;
 mod users;
+pub mod vault;
 pub mod volatile;
 
 use crate::bounded::Bounded;
@@ -26,6 +27,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use vault::{Kept, Place, Put, Version};
 
 /// The tunables of memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -240,6 +242,27 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
 
     /// Forgets what is older than it may be. It goes through all that is remembered, and is called on a thread of its own.
     fn age(&self, now: Timestamp, days: &RetentionDays);
+
+    /// A record of the vault as it is now, unless it has expired.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had; that it is not there is not known.
+    fn kept(&self, place: Place, now: Timestamp) -> impl Future<Output = Result<Option<Kept>, MemoryError>> + Send;
+
+    /// Puts a record over the version that was read, `None` where there was none, or removes it. It is durable, and known to
+    /// all replicas, before this ends.
+    ///
+    /// # Errors
+    ///
+    /// It may have been put, or not.
+    fn put(
+        &self,
+        place: Place,
+        over: Option<Version>,
+        record: Option<vault::Record>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Put, MemoryError>> + Send;
 
     /// Makes a backup of all that is durable now. Dropped before its end, none is made.
     ///

@@ -30,6 +30,7 @@ pub use settings::{RedisUrl, Settings, Setup};
 
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::record::RecordCipher;
+use super::vault::{self, Kept, Place, Put, Version};
 use super::{Backend, Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::{Clock, Timestamp};
 use crate::history::{Lesson, UserHistory};
@@ -334,6 +335,20 @@ impl Memory for Redis {
         let first = async { tokio::time::timeout(CLOSE, exchange.round(&self.inner)).await };
         drop(self.driver.block_on(first));
         self.driver.spawn(Arc::clone(exchange).run(Arc::clone(&self.inner)));
+    }
+
+    async fn kept(&self, _place: Place, _now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+    }
+
+    async fn put(
+        &self,
+        _place: Place,
+        _over: Option<Version>,
+        _record: Option<vault::Record>,
+        _now: Timestamp,
+    ) -> Result<Put, MemoryError> {
+        Err(MemoryError::Unavailable("it has no vault".to_owned()))
     }
 
     fn is_degraded(&self) -> bool {

@@ -5,6 +5,7 @@
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::embedded::Embedded;
 use super::redis::Redis;
+use super::vault::{Kept, Place, Put, Record, Version};
 use super::volatile::Volatile;
 use super::{Backup, BackupError, Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::Timestamp;
@@ -152,6 +153,28 @@ impl Memory for Store {
             Self::Volatile(memory) => memory.age(now, days),
             Self::Embedded(memory) => memory.age(now, days),
             Self::Redis(memory) => memory.age(now, days),
+        }
+    }
+
+    async fn kept(&self, place: Place, now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.kept(place, now).await,
+            Self::Embedded(memory) => memory.kept(place, now).await,
+            Self::Redis(memory) => memory.kept(place, now).await,
+        }
+    }
+
+    async fn put(
+        &self,
+        place: Place,
+        over: Option<Version>,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Put, MemoryError> {
+        match self {
+            Self::Volatile(memory) => memory.put(place, over, record, now).await,
+            Self::Embedded(memory) => memory.put(place, over, record, now).await,
+            Self::Redis(memory) => memory.put(place, over, record, now).await,
         }
     }
 

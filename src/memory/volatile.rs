@@ -5,6 +5,7 @@ use super::decisions::{
     Visitor, Walk,
 };
 use super::users::Users;
+use super::vault::{Kept, Place, Put, Record, Shelf, Version};
 use super::{Backend, Condition, Counts, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::Timestamp;
 use crate::history::{Cutoffs, Lesson, UserHistory};
@@ -16,6 +17,7 @@ use crate::privacy::RetentionDays;
 pub struct Volatile {
     users: Users,
     decisions: Decisions,
+    vault: Shelf,
 }
 
 impl Volatile {
@@ -25,6 +27,7 @@ impl Volatile {
         Self {
             users: Users::new(settings.users_max.as_usize()),
             decisions: Decisions::new(settings.pending_max.as_usize(), settings.decisions_max.as_usize()),
+            vault: Shelf::default(),
         }
     }
 
@@ -67,6 +70,7 @@ impl Memory for Volatile {
 
     fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
         self.users.adopt(from, to).map_err(|(_, unread)| Unvisited::Failed(unread.into()))?;
+        self.vault.adopt(from, to);
         Ok(())
     }
 
@@ -95,6 +99,7 @@ impl Memory for Volatile {
         self.walk(&mut Eraser(user)).await;
         self.decisions.unlearn(user);
         self.users.remove(user);
+        self.vault.remove(user);
         Ok(())
     }
 
@@ -109,11 +114,26 @@ impl Memory for Volatile {
             let _damaged = self.users.learn(user, lesson);
         });
         self.users.sweep();
+        self.vault.sweep(now);
     }
 
     fn age(&self, now: Timestamp, days: &RetentionDays) {
         self.users.age(&Cutoffs::new(now, days));
         self.decisions.age(now, days);
+    }
+
+    async fn kept(&self, place: Place, now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        Ok(self.vault.kept(place, now))
+    }
+
+    async fn put(
+        &self,
+        place: Place,
+        over: Option<Version>,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Put, MemoryError> {
+        self.vault.put(place, over, record, now)
     }
 
     fn is_degraded(&self) -> bool {

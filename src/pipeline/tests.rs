@@ -10,6 +10,7 @@ use crate::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLo
 use crate::history::UserHistory;
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::decisions::{Decision, LoginResult, Page, Query};
+use crate::memory::vault::{Kept, Place, Put, Record, Version};
 use crate::memory::volatile::Volatile;
 use crate::memory::{Condition, Counts, Settings};
 use crate::signals::Code;
@@ -93,6 +94,22 @@ impl Memory for Faulty {
 
     fn age(&self, now: Timestamp, days: &RetentionDays) {
         self.memory.age(now, days);
+    }
+
+    async fn kept(&self, place: Place, now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        self.check()?;
+        self.memory.kept(place, now).await
+    }
+
+    async fn put(
+        &self,
+        place: Place,
+        over: Option<Version>,
+        record: Option<Record>,
+        now: Timestamp,
+    ) -> Result<Put, MemoryError> {
+        self.check()?;
+        self.memory.put(place, over, record, now).await
     }
 
     fn is_degraded(&self) -> bool {

@@ -55,6 +55,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(3, "memory", &[]),
     // 4: the only sequencer.
     module(4, "pipeline", &[]),
+    // Asks for factors, and settles what they prove.
+    module(4, "mfa", &["pipeline"]),
     // 5: HTTP.
     module(5, "server", &[]),
     // 6: wiring.
