@@ -7,6 +7,7 @@ mod data;
 mod files;
 mod service;
 mod store;
+mod through;
 
 use crate::clock::Clock;
 use crate::config::Source;
@@ -21,6 +22,12 @@ pub(super) struct DoctorArguments {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
+    /// Sends requests that forge who and where they are through the proxy at URL, and says which of it reached the hooks
+    #[arg(long, value_name = "URL")]
+    through: Option<String>,
+    /// A header that goes with them, such as "Cookie: session=…" of somebody who is logged in; may be repeated
+    #[arg(long, value_name = "NAME: VALUE", requires = "through")]
+    header: Vec<String>,
     #[command(flatten)]
     target: super::target::TargetArguments,
 }
@@ -106,6 +113,12 @@ fn findings(source: &Source, arguments: &DoctorArguments) -> Vec<Finding> {
     all.extend(data::findings(&config, now));
     all.extend(store::findings(&config, now));
     all.extend(service::findings(&config, &arguments.target));
+    all.extend(
+        arguments
+            .through
+            .iter()
+            .flat_map(|url| through::findings(&config, &arguments.target, (url, &arguments.header))),
+    );
     all
 }
 

@@ -1,4 +1,4 @@
-//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /backup`.
+//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /backup`, `POST /probe`, `GET /probe`.
 
 mod data;
 
@@ -6,6 +6,7 @@ use super::Answer;
 use super::api::{Service, json, request_id};
 use super::auth::Scope;
 use super::error::Failure;
+use super::hooks::probe::Seen;
 use super::tls::Certified;
 use crate::memory::{BackupError, Memory};
 use crate::telemetry::Route;
@@ -64,6 +65,9 @@ async fn answer<M: Memory>(
     Ok(match path {
         "/backup" if writes => back_up(service).await?,
         "/backup" => return Err(Failure::MethodNotAllowed { allow: "POST" }),
+        "/probe" if writes => begin_probe(service),
+        "/probe" if *request.method() == Method::GET => json(&Probed { seen: service.hooks.probed() }),
+        "/probe" => return Err(Failure::MethodNotAllowed { allow: "GET, POST" }),
         "/healthz" | "/readyz" | "/metrics" if !reads => {
             return Err(Failure::MethodNotAllowed { allow: "GET, HEAD" });
         }
@@ -72,6 +76,24 @@ async fn answer<M: Memory>(
         "/metrics" => metrics(service),
         _ => return Err(Failure::NotFound),
     })
+}
+
+/// A probe of the operator's proxy (`askance doctor --through`) that begins.
+#[derive(Serialize)]
+struct Probe {
+    nonce: String,
+}
+
+/// What was seen of it.
+#[derive(Serialize)]
+struct Probed {
+    seen: Vec<Seen>,
+}
+
+fn begin_probe<M: Memory>(service: &Service<M>) -> Answer {
+    let nonce = format!("{:032x}", service.pipeline.ids().request());
+    service.hooks.begin_probe(nonce.clone());
+    json(&Probe { nonce })
 }
 
 /// The caller sees why there is none: it is an operator.

@@ -3,17 +3,16 @@
 
 mod activity;
 
-use super::Answer;
 use super::limits::Place;
 use super::listen::Accepted;
 use super::tls::{Certificates, Certified};
 use crate::clock::Clock;
 use activity::{Activity, Order, Watched};
 use bytes::Bytes;
-use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
@@ -46,7 +45,7 @@ const LINGER: Duration = Duration::from_millis(250);
 
 /// Starts to serve one connection, each request by `handle`, which is told whose certificate came with the connection.
 /// TCP speaks TLS where there are certificates.
-pub(super) fn start<H, F>(
+pub(super) fn start<H, F, B>(
     accepted: Accepted,
     certificates: Option<&Arc<Certificates>>,
     handle: H,
@@ -56,7 +55,8 @@ pub(super) fn start<H, F>(
 ) -> io::Result<()>
 where
     H: Fn(Request<Incoming>, Option<Certified>) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     match (accepted, certificates) {
         (Accepted::Tcp(stream), Some(certificates)) => {
@@ -113,11 +113,12 @@ async fn watch(activity: Arc<Activity>, limits: Limits, mut drain: watch::Receiv
     activity.tell(Order::CutOff);
 }
 
-async fn converse<S, H, F>(stream: S, handle: H, activity: &Arc<Activity>, limits: Limits)
+async fn converse<S, H, F, B>(stream: S, handle: H, activity: &Arc<Activity>, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let mut stream = Watched::new(stream, Arc::clone(activity));
     let Some((first_bytes, is_http2)) = sniff(&mut stream).await else { return };

@@ -40,6 +40,7 @@ pub struct Server<M> {
     settings: Settings,
     main: Vec<Bound>,
     hooks: Vec<Bound>,
+    grpc: Vec<Bound>,
     admin: Bound,
 }
 
@@ -80,19 +81,21 @@ impl<M: Memory> Server<M> {
         Ok(Self {
             main: settings.listen.0.iter().map(bind).collect::<Result<_, _>>()?,
             hooks: hooks.listen().map(bind).collect::<Result<_, _>>()?,
+            grpc: hooks.listen_grpc().map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
             service: Arc::new(Service::new(pipeline, settings, hooks, certificates, meters, clock)),
             settings: settings.clone(),
         })
     }
 
-    /// The addresses as bound, in the order of the configuration: main, hooks, and the admin listener's last.
+    /// The addresses as bound, in the order of the configuration: main, hooks, those of gRPC, and the admin
+    /// listener's last.
     ///
     /// # Errors
     ///
     /// The system does not tell.
     pub fn addresses(&self) -> io::Result<Vec<Listen>> {
-        self.main.iter().chain(&self.hooks).chain([&self.admin]).map(Bound::address).collect()
+        self.main.iter().chain(&self.hooks).chain(&self.grpc).chain([&self.admin]).map(Bound::address).collect()
     }
 
     /// Serves until `stop` is over, then lets requests under way finish. SIGHUP calls `reload`. Blocks the thread.
@@ -155,8 +158,8 @@ impl<M: Memory> Server<M> {
         let admin_address = self.admin.address()?;
         let admin = self.admin.into_listener()?;
         let mut dispatches = Vec::new();
-        let main = self.main.into_iter().map(|bound| (bound, Front::Main));
-        for (bound, front) in main.chain(self.hooks.into_iter().map(|bound| (bound, Front::Hooks))) {
+        let fronts = [(self.main, Front::Main), (self.hooks, Front::Hooks), (self.grpc, Front::Grpc)];
+        for (bound, front) in fronts.into_iter().flat_map(|(all, front)| all.into_iter().map(move |one| (one, front))) {
             let address = bound.address()?;
             let dispatch = Dispatch {
                 workers: workers.iter().map(|worker| worker.connections.clone()).collect(),

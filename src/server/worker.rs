@@ -21,6 +21,8 @@ pub(super) enum Front {
     Main,
     /// Reverse proxies.
     Hooks,
+    /// Envoy, by gRPC.
+    Grpc,
 }
 
 impl Front {
@@ -29,6 +31,7 @@ impl Front {
         match self {
             Self::Main => "main",
             Self::Hooks => "hooks",
+            Self::Grpc => "hooks-grpc",
         }
     }
 }
@@ -77,6 +80,13 @@ fn spawn<M: Memory>(
     match front {
         Front::Main => {
             let handle = move |request, certified| Arc::clone(&service).handle(request, certified);
+            connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
+        }
+        Front::Grpc => {
+            let (peer, is_unix) = (accepted.peer()?, matches!(accepted, Accepted::Unix(_)));
+            let handle = move |request, certified| {
+                Arc::clone(&service).handle_grpc(request, Origin { peer, certified, is_unix })
+            };
             connection::start(accepted, certificates.as_ref(), handle, limits, drain, place)
         }
         Front::Hooks => {

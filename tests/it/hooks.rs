@@ -8,6 +8,7 @@ mod doors;
 mod dovecot;
 mod envoy;
 mod garbage;
+mod grpc;
 mod imap;
 mod jwt;
 mod nginx;

@@ -31,6 +31,15 @@ impl Door {
         }
     }
 
+    /// How people call it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Forward => "forward",
+            Self::Envoy => "envoy",
+        }
+    }
+
     /// What the client asked, as far as this proxy tells. What a peer says who is no proxy of ours is not listened to.
     pub(super) fn original(self, head: &Parts, is_trusted: bool) -> Original<'_> {
         match self {

@@ -12,9 +12,11 @@ mod back;
 mod complaints;
 mod door;
 mod dovecot;
+mod grpc;
 mod judge;
 mod jwt;
 mod passed;
+pub mod probe;
 pub mod rehearsal;
 mod request;
 mod ruling;
@@ -48,6 +50,7 @@ use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use judge::Asked;
 use jwt::Tokens;
+use probe::{Probes, Seen};
 use request::{HookRequest, Original};
 use ruling::{Demand, Ruling};
 use std::net::IpAddr;
@@ -70,6 +73,7 @@ pub struct Hooks {
     step_ups: Verdicts,
     sessions: Sessions,
     complaints: Complaints,
+    probes: Probes,
     in_flight: InFlight,
 }
 
@@ -115,6 +119,7 @@ impl Hooks {
             step_ups: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),
             sessions: Sessions::new(clock),
             complaints: Complaints::new(clock),
+            probes: Probes::new(clock),
             in_flight: InFlight::new(in_flight_max, 1),
             settings: settings.clone(),
         })
@@ -123,6 +128,21 @@ impl Hooks {
     /// Where to listen.
     pub(super) fn listen(&self) -> impl Iterator<Item = &Listen> {
         self.settings.listen.iter().flat_map(|listen| &listen.0)
+    }
+
+    /// Where to listen for Envoy's gRPC.
+    pub(super) fn listen_grpc(&self) -> impl Iterator<Item = &Listen> {
+        self.settings.grpc_listen.iter().flat_map(|listen| &listen.0)
+    }
+
+    /// Begins to note the requests of a probe.
+    pub(super) fn begin_probe(&self, nonce: String) {
+        self.probes.begin(nonce);
+    }
+
+    /// What was seen of the probe.
+    pub(super) fn probed(&self) -> Vec<Seen> {
+        self.probes.seen()
     }
 
     fn deadline(&self) -> Duration {
@@ -200,7 +220,7 @@ impl<M: Memory> Service<M> {
             return Err(Failure::MethodNotAllowed { allow });
         }
         match way {
-            Way::Door(door) => Ok(self.pass(door, head, origin.peer).await),
+            Way::Door(door) => Ok(self.pass(door, &self.hooks.doors.read(door, head, origin.peer), origin.peer).await),
             Way::Back => {
                 let request = self.hooks.doors.read_plain(head, origin.peer);
                 self.send_back(&request, head.uri.query()).await
@@ -240,16 +260,19 @@ impl<M: Memory> Service<M> {
         Ok((caller, self.json_body(&head.headers, body).await?))
     }
 
-    async fn pass(&self, door: Door, head: &Parts, peer: IpAddr) -> Answer {
+    async fn pass(&self, door: Door, request: &HookRequest<'_>, peer: IpAddr) -> Answer {
         let hooks = &self.hooks;
-        let request = hooks.doors.read(door, head, peer);
         let now = self.clock.now();
-        let subject = self.subject(&request, now).await;
+        let subject = self.subject(request, now).await;
+        hooks.probes.note(door, (request, peer), || match &subject {
+            Ok(subject) => subject.event.user.id.to_string(),
+            Err(fault) => fault.to_string(),
+        });
         let wanted = Wanted::of(&request.original, &hooks.settings.step_up);
         let mut asked = Asked { wanted, ..Asked::default() };
         let (user, judged) = match subject {
             Ok(subject) => {
-                let judged = self.judge_within(&subject, &request, &mut asked).await;
+                let judged = self.judge_within(&subject, request, &mut asked).await;
                 (subject.event.user.id.into_owned(), judged)
             }
             Err(fault) => (String::new(), Err(fault)),
@@ -267,7 +290,7 @@ impl<M: Memory> Service<M> {
                 address::of_page(&hooks.settings, &request.original, demand.and_then(facts), keys, now)
             }
         };
-        answer::answer(door, &request, (&ruling, &user), location)
+        answer::answer(door, request, (&ruling, &user), location)
     }
 
     /// Who asks; a token may be signed by a key that is new.

@@ -18,6 +18,9 @@ pub struct Settings {
     /// Where proxies ask; nowhere unless it is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<OneOrMore>,
+    /// Where Envoy asks by gRPC; nowhere unless it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_listen: Option<OneOrMore>,
     /// Proxies that are believed.
     pub trusted_proxies: TrustedProxies,
     /// The header in which they write the client's address.
@@ -58,6 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: None,
+            grpc_listen: None,
             trusted_proxies: TrustedProxies::default(),
             client_ip_header: ClientHeader::default(),
             user_header: UserHeader(HeaderName::from_static("remote-user")),
@@ -108,14 +112,18 @@ impl Settings {
         if let Some(jwt) = &self.jwt {
             jwt.refuse_two_places()?;
         }
-        match (&self.listen, &self.challenge_url) {
-            (Some(_), None) => {
-                Err("hooks.challenge_url is needed with hooks.listen: where does somebody go who is asked \
-                                    for a factor? Such as \"https://login.example.org/mfa\""
-                    .to_owned())
-            }
-            _ => Ok(()),
+        let key = match (&self.listen, &self.grpc_listen) {
+            (Some(_), _) => "hooks.listen",
+            (None, Some(_)) => "hooks.grpc_listen",
+            (None, None) => return Ok(()),
+        };
+        if self.challenge_url.is_some() {
+            return Ok(());
         }
+        Err(format!(
+            "hooks.challenge_url is needed with {key}: where does somebody go who is asked for a factor? Such as \
+             \"https://login.example.org/mfa\""
+        ))
     }
 }
 

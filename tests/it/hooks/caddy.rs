@@ -7,7 +7,7 @@ fn start(settings: Settings) -> Option<Site> {
     Site::start(settings, "caddy", configure)
 }
 
-fn configure(Places { proxy, hooks, app, directory }: Places<'_>) -> Vec<String> {
+fn configure(Places { proxy, hooks, app, directory, .. }: Places<'_>) -> Vec<String> {
     let (port, advertised) = (proxy.port(), ADVERTISED.join(" "));
     let text = format!(
         "{{

@@ -1,13 +1,14 @@
 //! Debian's nginx, with a login of its own (`auth_basic`) in front of the hook.
 
-use super::peers::{ADVERTISED, Places, Site, check_failures, check_forgeries, check_reactions};
-use crate::support::Settings;
+use super::peers::{ADVERTISED, Places, Site, behind_a_proxy, check_failures, check_forgeries, check_reactions};
+use crate::support::{Finished, Settings, run};
+use tempfile::TempDir;
 
 fn start(settings: Settings) -> Option<Site> {
     Site::start(settings, "nginx", configure)
 }
 
-fn configure(Places { proxy, hooks, app, directory }: Places<'_>) -> Vec<String> {
+fn configure(Places { proxy, hooks, app, directory, .. }: Places<'_>) -> Vec<String> {
     let set: String = ADVERTISED
         .iter()
         .map(|name| {
@@ -75,4 +76,51 @@ fn nothing_that_a_client_forges_gets_through_nginx() {
 #[test]
 fn nginx_without_a_sidecar_that_answers_lets_nobody_in() {
     check_failures(&start, 503, true);
+}
+
+/// `askance doctor --through` the site, as alice.
+fn probe(site: &Site) -> Finished {
+    let directory = TempDir::new().unwrap();
+    let config = site.settings().write_to(directory.path());
+    let (url, admin) = (format!("http://{}/inbox?x=1", site.address()), format!("http://{}", site.admin()));
+    let config = config.to_str().unwrap();
+    // alice:secret
+    let header = "Authorization: Basic YWxpY2U6c2VjcmV0";
+    run(directory.path(), &["--config", config, "doctor", "--url", &admin, "--through", &url, "--header", header], &[])
+}
+
+#[test]
+fn the_doctor_finds_nothing_that_gets_through_nginx_as_the_guide_has_it() {
+    let Some(site) = start(behind_a_proxy()) else { return };
+    let told = probe(&site).stdout;
+    assert!(told.contains("proxy        door nginx: client 127.0.0.1, user: alice, host"), "{told}");
+    assert!(told.contains("ok       proxy        nothing that a client forges is believed (14 ways tried"), "{told}");
+}
+
+/// nginx hands on whatever it is not told to overwrite.
+#[test]
+fn the_doctor_says_what_nginx_lets_clients_choose_and_the_line_that_mends_it() {
+    for (line, expected) in [
+        (
+            "proxy_set_header X-Forwarded-For ",
+            "lets clients choose their address (by x-forwarded-for); in the location of the hook: proxy_set_header \
+             x-forwarded-for $remote_addr;",
+        ),
+        (
+            "Remote-User",
+            "lets clients choose who they are (by remote-user); in the location of the hook: proxy_set_header",
+        ),
+    ] {
+        let leaky = |places: Places<'_>| {
+            let arguments = configure(places);
+            let text = std::fs::read_to_string(&arguments[1]).unwrap();
+            let lines: Vec<&str> = text.lines().filter(|given| !given.contains(line)).collect();
+            std::fs::write(&arguments[1], lines.join("\n")).unwrap();
+            arguments
+        };
+        let Some(site) = Site::start(behind_a_proxy(), "nginx", leaky) else { return };
+        let told = probe(&site);
+        assert_eq!(told.code, Some(1), "{}", told.output());
+        assert!(told.stdout.contains(expected) && !told.stdout.contains("choose the "), "{}", told.stdout);
+    }
 }

@@ -42,6 +42,7 @@ pub(crate) fn is_tested(program: &str) -> bool {
 /// All of it. What was started ends with it.
 pub(crate) struct Site {
     askance: Askance,
+    settings: Settings,
     app: App,
     proxy: Child,
     address: SocketAddr,
@@ -53,12 +54,14 @@ pub(crate) struct Site {
 pub(crate) struct Places<'p> {
     pub(crate) proxy: SocketAddr,
     pub(crate) hooks: SocketAddr,
+    /// Port 0 where there is none.
+    pub(crate) grpc: SocketAddr,
     pub(crate) app: SocketAddr,
     pub(crate) directory: &'p Path,
 }
 
 /// Settings for a proxy on this machine: nobody else here is believed.
-fn behind_a_proxy() -> Settings {
+pub(crate) fn behind_a_proxy() -> Settings {
     settings().set("hooks.trusted_proxies", toml::Value::Array(vec!["127.0.0.1".into()]))
 }
 
@@ -75,13 +78,15 @@ impl Site {
         let directory = TempDir::new().unwrap();
         let list = directory.path().join("abuse.netset");
         std::fs::write(&list, "127.66.0.0/16\n").unwrap();
-        let askance = Askance::start(&settings.abuse_list(&list));
+        let settings = settings.abuse_list(&list);
+        let askance = Askance::start(&settings);
         import(&askance, "alice", json!({"ip": HOME, "device_id": null}));
         let app = App::start();
         let (proxy, address) = eventually("a port that nobody took first", || {
             let address = free_address()?;
-            let hooks = askance.hooks().address();
-            let arguments = configure(Places { proxy: address, hooks, app: app.address, directory: directory.path() });
+            let (hooks, grpc) = (askance.hooks().address(), askance.grpc().address());
+            let places = Places { proxy: address, hooks, grpc, app: app.address, directory: directory.path() };
+            let arguments = configure(places);
             let mut proxy = Command::new(program)
                 .args(arguments)
                 .current_dir(directory.path())
@@ -93,13 +98,28 @@ impl Site {
                 .unwrap();
             is_up(&mut proxy, address).then_some((proxy, address))
         });
-        let site = Self { askance, app, proxy, address, directory };
+        let site = Self { askance, settings, app, proxy, address, directory };
         // Traefik listens before it knows what to do. Nobody is let in from there.
         eventually("the proxy knows the site", || {
             let answer = site.try_ask(ABUSER, site.request("GET", &[])).ok()?;
             (answer.status != 404).then_some(())
         });
         Some(site)
+    }
+
+    /// What askance was started with.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings.clone()
+    }
+
+    /// Where clients ask.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where askance is administered.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.askance.admin().address()
     }
 
     /// What a client at `from` is answered, its connection its own.

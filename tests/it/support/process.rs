@@ -21,6 +21,7 @@ pub(crate) struct Askance {
     main: Vec<Endpoint>,
     admin: Endpoint,
     hooks: Endpoint,
+    grpc: Endpoint,
     /// Everything the process wrote to standard error so far, line by line; the reader thread holds the other handle.
     log: Arc<Mutex<Vec<String>>>,
     _directory: TempDir,
@@ -92,6 +93,7 @@ impl Askance {
             main: Vec::new(),
             admin: Endpoint::nowhere(),
             hooks: Endpoint::nowhere(),
+            grpc: Endpoint::nowhere(),
             log,
             _directory: directory,
         };
@@ -112,6 +114,7 @@ impl Askance {
             match listening.recv_timeout(remaining) {
                 Ok((listener, endpoint)) if listener == "admin" => self.admin = endpoint,
                 Ok((listener, endpoint)) if listener == "hooks" => self.hooks = endpoint,
+                Ok((listener, endpoint)) if listener == "hooks-grpc" => self.grpc = endpoint,
                 Ok((_, endpoint)) => self.main.push(endpoint),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(()),
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
@@ -141,6 +144,11 @@ impl Askance {
     /// The listener for reverse proxies.
     pub(crate) fn hooks(&self) -> Client {
         Client::to(Listener::Hooks, self.hooks.clone())
+    }
+
+    /// The listener for Envoy's gRPC; nowhere unless the settings have one.
+    pub(crate) fn grpc(&self) -> Client {
+        Client::to(Listener::Hooks, self.grpc.clone())
     }
 
     pub(crate) fn log(&self) -> String {

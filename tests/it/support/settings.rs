@@ -60,13 +60,14 @@ impl Settings {
         self.push("signals.untrusted_ip.lists", entry)
     }
 
-    /// How many `listening` lines a start prints: one for each main address, one for hooks, one for the admin listener.
+    /// How many `listening` lines a start prints: one for each main address, one for hooks, one for gRPC, one
+    /// for the admin listener.
     pub(crate) fn listeners(&self) -> usize {
         let main = match self.lookup("server.listen") {
             Some(Value::Array(addresses)) => addresses.len(),
             _ => 1,
         };
-        let hooks = usize::from(self.lookup("hooks.listen").is_some());
+        let hooks = ["hooks.listen", "hooks.grpc_listen"].into_iter().filter(|key| self.lookup(key).is_some()).count();
         main + hooks + 1
     }
 
