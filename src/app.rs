@@ -15,6 +15,7 @@ use crate::memory::decisions::IdSource;
 use crate::memory::embedded::StartError;
 use crate::memory::store::Store;
 use crate::memory::{Backend, Memory, MemoryError, redis};
+use crate::mfa::Mfa;
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::hooks::Hooks;
 use crate::server::tls::Certificates;
@@ -141,11 +142,12 @@ impl App {
         let hooks = Hooks::load(&config.hooks, config.server.in_flight_max.as_usize(), clock);
         let hooks = hooks.map_err(|problem| ConfigError::one(&config.origin, problem))?;
         // Last: a mistake elsewhere leaves the store alone.
-        let Opened { memory, key, tokens } = memory::open(&config, &meters, clock)?;
+        let Opened { memory, key, tokens, mfa: mfa_keys } = memory::open(&config, &meters, clock)?;
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
-        let (server_pipeline, server_meters) = (Arc::clone(&pipeline), Arc::clone(&meters));
-        let server = Server::bind(&config.server, hooks, certificates.clone(), server_pipeline, server_meters, clock);
+        let mfa = mfa_keys.map(|keys| Arc::new(Mfa::new(Arc::clone(&pipeline), config.mfa.clone(), keys)));
+        let (of_server, counted) = (Arc::clone(&pipeline), Arc::clone(&meters));
+        let server = Server::bind(&config.server, hooks, certificates.clone(), of_server, mfa, counted, clock);
         Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
     }
 
@@ -167,6 +169,9 @@ impl App {
     pub fn run(self, source: Option<&Source>, stop: impl Future<Output = ()>) -> Result<(), AppError> {
         if self.pipeline.memory().condition().backend == Backend::Volatile {
             tracing::warn!("memory is volatile: a restart forgets every user");
+        }
+        for warning in self.config.mfa.warnings() {
+            tracing::warn!("{warning}");
         }
         let Self { pipeline, server, meters, certificates, config, files } = self;
         let (source, started) = (source.cloned(), config.clone());

@@ -4,7 +4,7 @@
 //! and whatever is unknown, mistyped or out of range is an error that names its key.
 
 use crate::context::geoip;
-use crate::{device_token, memory, privacy, server, signals, telemetry, verdict};
+use crate::{device_token, memory, mfa, privacy, server, signals, telemetry, verdict};
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -34,6 +34,8 @@ pub struct Config {
     pub rules: verdict::rules::Rules,
     /// What is remembered.
     pub memory: memory::Settings,
+    /// Asking for factors.
+    pub mfa: mfa::Settings,
     /// What may be known of people, and for how long.
     pub privacy: privacy::Settings,
     /// The log.
@@ -192,6 +194,7 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
                 let refused = refused.and_then(|()| config.server.refuse_unknowable_clients());
                 let refused = refused.and_then(|()| config.hooks.refuse_dead_ends());
                 let refused = refused.and_then(|()| config.verdict.refuse_crossed_thresholds());
+                let refused = refused.and_then(|()| config.mfa.refuse_contradictions());
                 refused.map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);
             }

@@ -5,6 +5,7 @@ use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::Secrets;
 use crate::memory::Backend;
+use crate::mfa::sealing;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -41,6 +42,7 @@ impl std::error::Error for KeyFileError {}
 
 const PSEUDONYMISE: &str = "privacy.pseudonymise_key_file";
 const DEVICE_TOKEN: &str = "device_token.key_files";
+const MFA: &str = "mfa.key_files";
 
 /// The pseudonymisation key, and the one that it replaces.
 ///
@@ -86,12 +88,37 @@ pub(super) fn named_tokens(config: &Config) -> Result<Option<TokenKeys>, ConfigE
     Ok(TokenKeys::new(&secrets))
 }
 
+/// The keys of what is kept about factors; `None` where nothing is.
+///
+/// # Errors
+///
+/// As for [`secrets`].
+pub(super) fn mfa(config: &Config, unnamed: Unnamed<'_>) -> Result<Option<sealing::Keys>, ConfigError> {
+    if !config.mfa.enabled {
+        return Ok(None);
+    }
+    let wrong = |error: KeyFileError| wrong(config, MFA, &error);
+    match read(config.mfa.key_files.as_slice()).map_err(wrong)?.as_slice() {
+        [] => {}
+        [current, rest @ ..] => return Ok(Some(sealing::Keys::new(*current, rest.first().copied()))),
+    }
+    let secret = match unnamed {
+        // A store may be older than its first factor. With another key than its own, what it has of a user does not open, and nobody
+        // is taken for a user without factors.
+        Unnamed::Beside { directory, .. } => beside(directory, "mfa.key", true),
+        Unnamed::Fleeting => random(),
+        Unnamed::Refused => Err(KeyFileError(NEEDED.to_owned())),
+    };
+    Ok(Some(sealing::Keys::new(secret.map_err(wrong)?, None)))
+}
+
 /// Whether every file that is named holds a key.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     // Replicas that share memory need the same.
     let unnamed = if config.memory.backend == Backend::Redis { Unnamed::Refused } else { Unnamed::Fleeting };
     secrets(config, unnamed)?;
-    tokens(config, unnamed).map(|_| ())
+    tokens(config, unnamed)?;
+    mfa(config, unnamed).map(|_| ())
 }
 
 const NEEDED: &str =

@@ -10,6 +10,7 @@ use crate::memory::redis::{Redis, Setup, StartError};
 use crate::memory::store::Store;
 use crate::memory::volatile::Volatile;
 use crate::memory::{Backend, Memory};
+use crate::mfa::sealing;
 use crate::telemetry::Meters;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::error::Error;
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     pub(super) key: HashKey,
     /// The keys of device cookies.
     pub(super) tokens: TokenKeys,
+    /// The keys of what is kept about factors, where it is.
+    pub(super) mfa: Option<sealing::Keys>,
 }
 
 /// The memory, and its keys: new ones where nothing outlives the process.
@@ -33,13 +36,15 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             let secrets = keys::secrets(config, Unnamed::Fleeting)?;
             let key = unlocked(config, &secrets, None)?.key;
             let tokens = keys::tokens(config, Unnamed::Fleeting)?;
-            Ok(Opened { memory: Store::Volatile(Volatile::new(settings)), key, tokens })
+            let mfa = keys::mfa(config, Unnamed::Fleeting)?;
+            Ok(Opened { memory: Store::Volatile(Volatile::new(settings)), key, tokens, mfa })
         }
         Backend::Redis => open_redis(config, meters, clock),
         Backend::Embedded => {
             let directory = StateDirectory::take(&settings.path, settings.must_exist).map_err(AppError::Store)?;
             let beside = Unnamed::Beside { directory: &settings.path, is_new: !directory.has_store() };
             let (secrets, tokens) = (keys::secrets(config, beside)?, keys::tokens(config, beside)?);
+            let mfa = keys::mfa(config, beside)?;
             let (started, bar) = (clock.start(), progress_bar());
             let report = |loaded: u64, of: u64| {
                 bar.set_length(of);
@@ -52,7 +57,7 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             let users = memory.counts().users;
             let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(path = %settings.path.display(), users, took_ms, "the store is open");
-            Ok(Opened { memory: Store::Embedded(memory), key, tokens })
+            Ok(Opened { memory: Store::Embedded(memory), key, tokens, mfa })
         }
     }
 }
@@ -61,6 +66,7 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
 fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, AppError> {
     let settings = &config.memory;
     let (secrets, tokens) = (keys::secrets(config, Unnamed::Refused)?, keys::tokens(config, Unnamed::Refused)?);
+    let mfa = keys::mfa(config, Unnamed::Refused)?;
     let refused = |key: &str, error: &dyn Error| AppError::Config(wrong(config, key, error));
     let password = settings.redis.password_file.as_deref().map(private_text).transpose();
     let password = password.map_err(|why| refused("memory.redis.password_file", &StartError::new(why)))?;
@@ -81,7 +87,7 @@ fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, 
     };
     let (memory, key) = Redis::open(&setup, &secrets, clock).map_err(AppError::Redis)?;
     tracing::info!(url = %settings.url, "memory is shared");
-    Ok(Opened { memory: Store::Redis(memory), key, tokens })
+    Ok(Opened { memory: Store::Redis(memory), key, tokens, mfa })
 }
 
 /// The secrets of a store that was made before; none is made up for it.

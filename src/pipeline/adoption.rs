@@ -16,7 +16,11 @@ impl<M: Memory> Pipeline<M> {
     }
 
     /// The same where somebody may wait for it. Gives the key in use.
-    pub(super) async fn adopted(&self, user: UserName<'_>) -> Result<UserKey, MemoryError> {
+    ///
+    /// # Errors
+    ///
+    /// What is known cannot be had.
+    pub async fn adopted(&self, user: UserName<'_>) -> Result<UserKey, MemoryError> {
         let anchor = self.key.anchor(user.tenant, user.id);
         let key = self.key.user_of(anchor);
         while let Err(unvisited) = self.adopt(anchor, key) {

@@ -20,6 +20,7 @@ use super::{Answer, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::memory::Memory;
 use crate::memory::decisions::IdSource;
+use crate::mfa::Mfa;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{Meters, Route};
 use bytes::Bytes;
@@ -45,6 +46,9 @@ const JSON: &str = "application/json";
 #[derive(Debug)]
 pub(super) struct Service<M> {
     pub(super) pipeline: Arc<Pipeline<M>>,
+    /// Asks for factors, where askance does that by itself.
+    #[expect(dead_code, reason = "for the calls of /v1/mfa")]
+    pub(super) mfa: Option<Arc<Mfa<M>>>,
     pub(super) access: Access,
     /// Of TLS; without them, every listener is plain.
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -61,6 +65,7 @@ pub(super) struct Service<M> {
 impl<M: Memory> Service<M> {
     pub(super) fn new(
         pipeline: Arc<Pipeline<M>>,
+        mfa: Option<Arc<Mfa<M>>>,
         settings: &Settings,
         hooks: Hooks,
         certificates: Option<Arc<Certificates>>,
@@ -72,6 +77,7 @@ impl<M: Memory> Service<M> {
             in_flight: InFlight::new(settings.in_flight_max.as_usize(), access.shares()),
             retries: Retries::new(pipeline.ids().key(), clock, settings.retry_answers_mib_max, access.shares()),
             pipeline,
+            mfa,
             access,
             certificates,
             meters,

@@ -1,6 +1,9 @@
 //! What goes wrong on the way, as RFC 9457 problems: status, stable code and public text in one place.
 
+mod mfa;
+
 use super::Answer;
+use crate::mfa::MfaError;
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
@@ -13,15 +16,28 @@ pub(super) enum Failure {
     MalformedJson(String),
     Truncated,
     NotFound,
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed {
+        allow: &'static str,
+    },
     Timeout,
-    TooLarge { bytes_max: usize },
-    ContentType { expected: &'static str },
-    Invalid { field: Option<String>, detail: String },
+    TooLarge {
+        bytes_max: usize,
+    },
+    ContentType {
+        expected: &'static str,
+    },
+    Invalid {
+        field: Option<String>,
+        detail: String,
+    },
     KeyInvalid,
-    ScopeMissing { scope: &'static str },
+    ScopeMissing {
+        scope: &'static str,
+    },
     Tenant,
-    NotLocal { why: &'static str },
+    NotLocal {
+        why: &'static str,
+    },
     Overloaded,
     Draining,
     NoEndUser,
@@ -33,6 +49,15 @@ pub(super) enum Failure {
     MemoryUnavailable,
     NoBackups(String),
     BackupFailed(String),
+    #[expect(dead_code, reason = "for the outcome of a login that askance asks about")]
+    NotVerified,
+    Mfa(MfaError),
+}
+
+impl From<MfaError> for Failure {
+    fn from(error: MfaError) -> Self {
+        Self::Mfa(error)
+    }
 }
 
 #[derive(Serialize)]
@@ -44,6 +69,8 @@ struct Problem<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_s: Option<u32>,
 }
 
 /// Seconds after which a caller may try again: an overload is short, and a new process needs about as long.
@@ -74,7 +101,8 @@ impl Failure {
             Self::NotFound | Self::DecisionNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::AlreadySettled | Self::NoBackups(_) => StatusCode::CONFLICT,
+            Self::AlreadySettled | Self::NoBackups(_) | Self::NotVerified => StatusCode::CONFLICT,
+            Self::Mfa(error) => mfa::status(error),
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid { .. } | Self::NoEndUser | Self::TimeOutOfRange => StatusCode::UNPROCESSABLE_ENTITY,
@@ -109,6 +137,8 @@ impl Failure {
             Self::MemoryUnavailable => "memory.unavailable",
             Self::NoBackups(_) => "memory.no_backups",
             Self::BackupFailed(_) => "memory.backup_failed",
+            Self::NotVerified => "decision.not_verified",
+            Self::Mfa(error) => mfa::code(error),
         }
     }
 
@@ -138,6 +168,10 @@ impl Failure {
             Self::AlreadySettled => "another outcome was reported before".into(),
             Self::MemoryUnavailable => "memory does not answer".into(),
             Self::NoBackups(why) | Self::BackupFailed(why) => why.into(),
+            Self::NotVerified => {
+                "an mfa_token was issued for this login: only POST /v1/mfa/verify makes it a success".into()
+            }
+            Self::Mfa(error) => mfa::detail(error),
         }
     }
 
@@ -146,6 +180,7 @@ impl Failure {
             Self::Invalid { field, .. } => field.as_deref(),
             Self::TimeOutOfRange => Some("time"),
             Self::NoEndUser => Some("flow"),
+            Self::Mfa(error) => mfa::field(error),
             Self::MalformedJson(_)
             | Self::Truncated
             | Self::NotFound
@@ -165,8 +200,14 @@ impl Failure {
             | Self::NotCompleted
             | Self::MemoryUnavailable
             | Self::NoBackups(_)
-            | Self::BackupFailed(_) => None,
+            | Self::BackupFailed(_)
+            | Self::NotVerified => None,
         }
+    }
+
+    /// For how many seconds to wait, where that is known.
+    fn wait_s(&self) -> Option<u32> {
+        if let Self::Mfa(error) = self { mfa::wait_s(error) } else { None }
     }
 
     /// The code and field of a line of an import.
@@ -183,6 +224,7 @@ impl Failure {
             code: self.code(),
             detail: &self.detail(),
             field: self.field(),
+            wait_s: self.wait_s(),
         };
         // Texts and numbers only: this cannot fail, and an empty body would still carry the status.
         let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -200,10 +242,24 @@ impl Failure {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
+        if let Some(wait_s) = self.wait_s() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait_s));
+        }
         // The rest of what the client sent is not read, so the connection cannot go on.
         if matches!(self, Self::Draining | Self::Timeout | Self::TooLarge { .. } | Self::Truncated) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_about_factors_makes_no_failure_larger() {
+        // It is part of what every request carries from one wait to the next.
+        assert_eq!(size_of::<Failure>(), size_of::<(Option<String>, String)>());
     }
 }

@@ -10,6 +10,7 @@ use super::worker::{Front, Handover, Worker};
 use super::{Settings, admin};
 use crate::clock::Clock;
 use crate::memory::Memory;
+use crate::mfa::Mfa;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Meters;
 use std::fmt;
@@ -74,6 +75,7 @@ impl<M: Memory> Server<M> {
         hooks: Hooks,
         certificates: Option<Arc<Certificates>>,
         pipeline: Arc<Pipeline<M>>,
+        mfa: Option<Arc<Mfa<M>>>,
         meters: Arc<Meters>,
         clock: Clock,
     ) -> Result<Self, BindError> {
@@ -83,7 +85,7 @@ impl<M: Memory> Server<M> {
             hooks: hooks.listen().map(bind).collect::<Result<_, _>>()?,
             grpc: hooks.listen_grpc().map(bind).collect::<Result<_, _>>()?,
             admin: bind(&settings.admin_listen)?,
-            service: Arc::new(Service::new(pipeline, settings, hooks, certificates, meters, clock)),
+            service: Arc::new(Service::new(pipeline, mfa, settings, hooks, certificates, meters, clock)),
             settings: settings.clone(),
         })
     }

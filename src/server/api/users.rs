@@ -102,7 +102,7 @@ mod tests {
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
         let Ok(hooks) = Hooks::load(&Default::default(), 1, Clock) else { unreachable!("they name no file") };
-        let service = Service::new(Arc::new(pipeline), &settings, hooks, None, Arc::new(meters), Clock);
+        let service = Service::new(Arc::new(pipeline), None, &settings, hooks, None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
         let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else {
             unreachable!("it is a local caller")
