@@ -3,13 +3,17 @@
 //! What a user has and has been sent is one record of the vault ([`crate::memory::vault`]), sealed, read and put with its
 //! version: each call reads it, decides on it purely, and puts it, again where somebody else was faster.
 
+pub mod codes;
 mod error;
+pub mod pools;
+pub mod recipient;
 mod records;
 pub mod sealing;
 pub mod serial;
 pub mod settings;
 pub mod token;
 pub mod user;
+pub mod window;
 
 pub use error::{MfaError, Required};
 pub use settings::Settings;
