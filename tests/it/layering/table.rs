@@ -53,6 +53,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(2, "telemetry", &["signals", "verdict"]),
     // 3: I/O behind traits.
     module(3, "memory", &[]),
+    // Calls to others, held to rules.
+    module(3, "outbound", &[]),
     // 4: the only sequencer.
     module(4, "pipeline", &[]),
     // Asks for factors, and settles what they prove.
