@@ -23,7 +23,7 @@ use crate::server::{BindError, Listen, Server};
 use crate::telemetry::{Meters, RuleCounts};
 use crate::verdict;
 use data::{Reloader, Watched};
-pub use keys::{Unnamed, private_text, secrets, tokens};
+pub use keys::{Unnamed, assertion_keys, private_text, secrets, tokens};
 use memory::Opened;
 pub use memory::{progress_bar, secrets_of_store};
 use metrics::Counter;

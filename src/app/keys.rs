@@ -5,6 +5,7 @@ use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
 use crate::keyed_hash::Secrets;
 use crate::memory::Backend;
+use crate::mfa::assertion::{self, KeyError, SigningKey};
 use crate::mfa::sealing;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -40,9 +41,16 @@ impl fmt::Display for KeyFileError {
 
 impl std::error::Error for KeyFileError {}
 
+impl From<KeyError> for KeyFileError {
+    fn from(error: KeyError) -> Self {
+        Self(error.to_string())
+    }
+}
+
 const PSEUDONYMISE: &str = "privacy.pseudonymise_key_file";
 const DEVICE_TOKEN: &str = "device_token.key_files";
 const MFA: &str = "mfa.key_files";
+const ASSERTION: &str = "mfa.assertion.key_files";
 
 /// The pseudonymisation key, and the one that it replaces.
 ///
@@ -112,6 +120,33 @@ pub(super) fn mfa(config: &Config, unnamed: Unnamed<'_>) -> Result<Option<sealin
     Ok(Some(sealing::Keys::new(secret.map_err(wrong)?, None)))
 }
 
+/// The keys that sign assertions, the first one first.
+///
+/// # Errors
+///
+/// As for [`secrets`].
+pub fn assertion_keys(
+    config: &Config,
+    settings: &assertion::Settings,
+    unnamed: Unnamed<'_>,
+) -> Result<Vec<SigningKey>, ConfigError> {
+    let keys = match settings.key_files.as_slice() {
+        [] => unnamed_assertion_key(unnamed).map(|key| vec![key]),
+        files => files.iter().map(|path| signing_key(path)).collect(),
+    };
+    keys.map_err(|error| wrong(config, ASSERTION, &error))
+}
+
+fn unnamed_assertion_key(unnamed: Unnamed<'_>) -> Result<SigningKey, KeyFileError> {
+    let made = || Ok(SigningKey::generate()?);
+    match unnamed {
+        Unnamed::Fleeting => Ok(SigningKey::parse(&made()?)?),
+        // Another key costs the assertions of five minutes, and no more.
+        Unnamed::Beside { directory, .. } => signing_key(&file_beside(directory, "assertion.pem", true, made)?),
+        Unnamed::Refused => Err(KeyFileError(NEEDED.to_owned())),
+    }
+}
+
 /// Whether every file that is named holds a key.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     // Replicas that share memory need the same.
@@ -136,6 +171,17 @@ fn random() -> Result<[u8; 32], KeyFileError> {
 
 /// The key in a file beside the store, which is made unless it is there.
 fn beside(directory: &Path, name: &str, may_make: bool) -> Result<[u8; 32], KeyFileError> {
+    let digits = |secret: [u8; 32]| secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    secret(&file_beside(directory, name, may_make, || random().map(|secret| digits(secret) + "\n"))?)
+}
+
+/// The path of a file beside the store, which is made unless it is there.
+fn file_beside(
+    directory: &Path,
+    name: &str,
+    may_make: bool,
+    text: impl FnOnce() -> Result<String, KeyFileError>,
+) -> Result<PathBuf, KeyFileError> {
     let path = directory.join(name);
     let refused = |error: io::Error| KeyFileError(format!("{}: {error}", path.display()));
     if !path.try_exists().map_err(refused)? {
@@ -144,19 +190,19 @@ fn beside(directory: &Path, name: &str, may_make: bool) -> Result<[u8; 32], KeyF
                 "is gone, and the store beside it was made with it: bring it back, or name the file that holds it";
             return Err(KeyFileError(format!("{} {why}", path.display())));
         }
-        make(directory, &path, &random()?).map_err(refused)?;
+        make(directory, &path, &text()?).map_err(refused)?;
         tracing::info!(path = %path.display(), "made a key; keep a copy of it apart from those of the store");
     }
-    secret(&path)
+    Ok(path)
 }
 
 /// Writes the file under another name first, so that it is there as a whole or not at all. Of two processes that do so at once, one
 /// has its way; nothing is ever written over.
-fn make(directory: &Path, path: &Path, secret: &[u8; 32]) -> io::Result<()> {
+fn make(directory: &Path, path: &Path, text: &str) -> io::Result<()> {
     let mut unique = [0; 8];
     getrandom::fill(&mut unique).map_err(|error| io::Error::other(error.to_string()))?;
     let temporary = path.with_extension(format!("{:016x}.new", u64::from_le_bytes(unique)));
-    let linked = write(&temporary, secret).and_then(|()| fs::hard_link(&temporary, path));
+    let linked = write(&temporary, text).and_then(|()| fs::hard_link(&temporary, path));
     let removed = fs::remove_file(&temporary);
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
@@ -165,16 +211,19 @@ fn make(directory: &Path, path: &Path, secret: &[u8; 32]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn write(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
+fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let digits: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    file.write_all(digits.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
-/// A file holds 64 digits and a line end; whatever is longer is no key.
-const FILE_BYTES_MAX: u64 = 256;
+/// A file holds 64 digits and a line end, or some 240 bytes of PEM; whatever is longer is no key.
+const FILE_BYTES_MAX: u64 = 1024;
+
+fn signing_key(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let text = private_text(path).map_err(KeyFileError)?;
+    SigningKey::parse(&text).map_err(|error| KeyFileError(format!("{}: {error}", path.display())))
+}
 
 fn secret(path: &Path) -> Result<[u8; 32], KeyFileError> {
     let text = private_text(path).map_err(KeyFileError)?;
@@ -246,11 +295,40 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_assertions_is_made_once_and_named_ones_are_read_in_order() -> Result<(), Box<dyn std::error::Error>> {
+        let (directory, config) = (TempDir::new()?, Config::default());
+        let at = Unnamed::Beside { directory: directory.path(), is_new: false };
+        let ids = |settings: &assertion::Settings, unnamed: Unnamed<'_>| -> Result<Vec<String>, ConfigError> {
+            Ok(assertion_keys(&config, settings, unnamed)?.iter().map(|key| key.id().to_owned()).collect())
+        };
+        let unnamed = assertion::Settings::default();
+        let made = ids(&unnamed, at)?;
+        assert_eq!((made.len(), ids(&unnamed, at)? == made), (1, true), "the same in the next life");
+        assert_ne!(ids(&unnamed, Unnamed::Fleeting)?, made);
+        let kept = directory.path().join("assertion.pem");
+        assert_eq!(fs::metadata(&kept)?.permissions().mode() & 0o777, 0o600);
+        let other = directory.path().join("other.pem");
+        write(&other, &SigningKey::generate()?)?;
+        let named = |files: &[&Path]| assertion::Settings {
+            key_files: files.iter().map(|path| path.to_path_buf()).collect(),
+            ..assertion::Settings::default()
+        };
+        let both = ids(&named(&[&other, &kept]), Unnamed::Refused)?;
+        assert_eq!((both.len(), &both[1], &both[0] == &made[0]), (2, &made[0], false));
+        fs::write(&other, "no key")?;
+        for (settings, name) in [(&unnamed, "replicas"), (&named(&[&other]), "other.pem: no key: PEM in PKCS#8")] {
+            let why = ids(settings, Unnamed::Refused).expect_err("there is no key").to_string();
+            assert!(why.contains(ASSERTION) && why.contains(name), "{why}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn named_files_are_read_the_newest_first_and_replicas_need_them() -> Result<(), Box<dyn std::error::Error>> {
         let directory = TempDir::new()?;
         let [new, old] = ["new.key", "old.key"].map(|name| directory.path().join(name));
-        write(&old, &[1; 32])?;
-        write(&new, &[2; 32])?;
+        write(&old, &"01".repeat(32))?;
+        write(&new, &"02".repeat(32))?;
         let named = |files: &str| Config::parse(&format!("[privacy]\npseudonymise_key_file = {files}"));
         let (old, new) = (format!("{:?}", old.display()), format!("{:?}", new.display()));
         let kept = secrets(&named(&old)?, Unnamed::Refused)?.unlock(None)?.keep.unwrap_or_default();
