@@ -14,6 +14,7 @@ pub mod serial;
 pub mod settings;
 pub mod token;
 pub mod user;
+pub mod webauthn;
 pub mod window;
 
 pub use error::{MfaError, Required};
