@@ -1,7 +1,7 @@
 //! Memory of one machine: everything in this process's memory, and durable in a file behind one writer.
 //!
 //! Two promises. What may be lost for `memory.flush_ms` (histories) is noted, and written with the next group; nobody waits. What
-//! may not (outcomes, labels, erasures, forgotten devices) is noted the same way, and answered when the group that holds it is
+//! may not (outcomes, labels, erasures, forgotten devices, records of the vault) is noted the same way, and answered when the group that holds it is
 //! on the disk. While the disk takes nothing, the latter is refused, and the former goes on in memory.
 
 mod backend;
@@ -15,6 +15,7 @@ mod shared;
 mod start;
 mod store;
 mod unopened;
+mod vault;
 mod writer;
 
 pub use backend::Fsync;
@@ -26,7 +27,7 @@ use super::decisions::{
     Visitor, Walk,
 };
 use super::users::{Unread, Users};
-use super::vault::{self, Kept, Put, Version};
+use super::vault::{self as records, Kept, Put, Version};
 use super::{Backend, Backup, BackupError, Condition, Counts, Fetch, Memory, MemoryError, Settings, Unvisited};
 use crate::clock::{Clock, DAY_MS, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
@@ -45,6 +46,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use store::{StoreFile, Unopened};
 use tokio::sync::Semaphore;
+use vault::{Vault, Wish};
 use writer::Writer;
 
 /// Histories and decisions in memory, and a file behind them.
@@ -116,11 +118,14 @@ impl Embedded {
         let cipher = place.cipher();
         let loaded = load_decisions(&store, (&decisions, &users, &changes), (&cipher, &key));
         loaded.map_err(|error| advise(damaged(error)))?;
+        let vault = if key.is_being_replaced() { Vault::with_movable(&store) } else { Ok(Vault::default()) };
+        let vault = vault.map_err(|error| advise(damaged(error)))?;
         let shared = Arc::new(Shared {
             users,
             decisions,
             changes,
             cipher,
+            vault,
             velocity: OnceLock::new(),
             decisions_max,
             aged_before: Mutex::default(),
@@ -245,6 +250,9 @@ impl Memory for Embedded {
             drop(self.shared.desk.ask(Wanted::Kept(to, None)));
             drop(self.shared.desk.ask(Wanted::Moved(from)));
         }
+        if self.shared.vault.begins_to_move(from, to) {
+            drop(self.shared.desk.wish(Wish::Move { from, to }));
+        }
         Ok(())
     }
 
@@ -324,6 +332,7 @@ impl Memory for Embedded {
             }
         });
         users.sweep();
+        self.shared.vault.sweep(now);
         self.shared.look_at_the_writer();
     }
 
@@ -364,18 +373,19 @@ impl Memory for Embedded {
         self.shared.velocity.get_or_init(|| Arc::clone(velocity));
     }
 
-    async fn kept(&self, _place: vault::Place, _now: Timestamp) -> Result<Option<Kept>, MemoryError> {
-        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+    async fn kept(&self, place: records::Place, now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        self.shared.kept(&self.reads, place, now).await
     }
 
     async fn put(
         &self,
-        _place: vault::Place,
-        _over: Option<Version>,
-        _record: Option<vault::Record>,
-        _now: Timestamp,
+        place: records::Place,
+        over: Option<Version>,
+        record: Option<records::Record>,
+        now: Timestamp,
     ) -> Result<Put, MemoryError> {
-        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+        self.refuse_if_degraded()?;
+        self.shared.put(place, over, record, now).await
     }
 
     fn is_degraded(&self) -> bool {
@@ -413,7 +423,7 @@ impl<V: Visitor> Visitor for Noting<'_, V> {
 }
 
 /// Waits for what was asked for.
-async fn told_in_time(told: Option<Told>) -> Result<(), MemoryError> {
+async fn told_in_time<T>(told: Option<Told<T>>) -> Result<T, MemoryError> {
     let gone = || MemoryError::Unavailable("the store is closed".to_owned());
     match tokio::time::timeout(PATIENCE, told.ok_or_else(gone)?).await {
         Ok(told) => told.unwrap_or_else(|_| Err(gone())),

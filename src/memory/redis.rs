@@ -24,13 +24,14 @@ mod queue;
 mod scripts;
 mod settings;
 mod share;
+mod vault;
 
 pub use connect::StartError;
 pub use settings::{RedisUrl, Settings, Setup};
 
 use super::decisions::{Decision, DecisionId, Feedback, Page, Query, Report, Settlement};
 use super::record::RecordCipher;
-use super::vault::{self, Kept, Place, Put, Version};
+use super::vault::{self as records, Kept, Place, Put, Version};
 use super::{Backend, Condition, Counts, Memory, MemoryError, Share, Sharing, Unvisited};
 use crate::clock::{Clock, Timestamp};
 use crate::history::{Lesson, UserHistory};
@@ -203,7 +204,7 @@ fn connector(setup: &Setup, secrets: &Secrets, near: &Arc<Near>, scripts: &Arc<S
                 if keys.contains(&meta) {
                     changed.notify_one();
                 }
-                keys.iter().filter_map(|key| names::user_of_row(key)).for_each(|user| near.tell(user));
+                keys.iter().filter_map(|key| names::user_of(key)).for_each(|user| near.tell(user));
             }
             Told::Everything => {
                 changed.notify_one();
@@ -337,18 +338,18 @@ impl Memory for Redis {
         self.driver.spawn(Arc::clone(exchange).run(Arc::clone(&self.inner)));
     }
 
-    async fn kept(&self, _place: Place, _now: Timestamp) -> Result<Option<Kept>, MemoryError> {
-        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+    async fn kept(&self, place: Place, now: Timestamp) -> Result<Option<Kept>, MemoryError> {
+        self.inner.kept(place, now).await
     }
 
     async fn put(
         &self,
-        _place: Place,
-        _over: Option<Version>,
-        _record: Option<vault::Record>,
-        _now: Timestamp,
+        place: Place,
+        over: Option<Version>,
+        record: Option<records::Record>,
+        now: Timestamp,
     ) -> Result<Put, MemoryError> {
-        Err(MemoryError::Unavailable("it has no vault".to_owned()))
+        self.inner.put(place, over, record, now).await
     }
 
     fn is_degraded(&self) -> bool {

@@ -1,8 +1,16 @@
 //! `kill -9` under load, round after round: whatever was acknowledged is there afterwards.
 
 use crate::support::{Askance, Request, Settings, eventually, json_of, risky_login, time_from_now};
+use askance::clock::Clock;
+use askance::keyed_hash::Secrets;
+use askance::memory::Memory;
+use askance::memory::embedded::{Embedded, StateDirectory};
+use askance::memory::vault::{Kept, Place, Put, Record, Version};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -157,4 +165,98 @@ fn what_is_older_than_the_window_outlives_kill_9() {
 fn past(number: u64) -> Value {
     let hour_ago = time_from_now(-3_600);
     json!({"user": {"id": format!("past-{number}")}, "ip": "192.0.2.1", "device_id": "d1", "time": hour_ago, "result": "success"})
+}
+
+/// A process that has a store with a vault, without a server before it.
+fn open_vault(directory: &Path) -> Embedded {
+    let settings = askance::memory::Settings { path: directory.to_owned(), ..Default::default() };
+    let directory = StateDirectory::take(&settings.path, false).expect("nobody has it");
+    let meters = askance::telemetry::Meters::new().expect("constants are good").store;
+    let secrets = Secrets::new([5; 32], None);
+    let (memory, _) =
+        Embedded::start(directory, &settings, &secrets, meters, (Clock, 3), &|_, _| {}).expect("it opens");
+    memory
+}
+
+fn place(number: usize) -> Place {
+    Place::Other((number as u128).to_le_bytes())
+}
+
+async fn put(memory: &Embedded, number: usize, over: Option<Version>, content: &[u8]) -> Put {
+    let record = Some(Record { content: content.into(), until: None });
+    memory.put(place(number), over, record, Clock.now()).await.expect("the disk is well")
+}
+
+async fn look(memory: &Embedded, number: usize) -> Option<Kept> {
+    memory.kept(place(number), Clock.now()).await.expect("the disk is well")
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// Sends codes and uses them, and says so of each behind that.
+#[test]
+#[ignore = "the process that the next test kills"]
+fn codes_are_used_until_somebody_kills_this() {
+    let mut told = String::new();
+    std::io::stdin().read_line(&mut told).expect("stdin can be read");
+    let Some((first, directory)) = told.trim_end().split_once(' ') else { return };
+    let (memory, next) = (open_vault(Path::new(directory)), AtomicUsize::new(first.parse().expect("a number")));
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                run(async {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::AcqRel);
+                        assert_eq!(put(&memory, number, None, b"sent").await, Put::Done);
+                        let sent = look(&memory, number).await.expect("it was put");
+                        assert_eq!(put(&memory, number, Some(sent.version), b"used").await, Put::Done);
+                        println!("used {number} {}", sent.version.0);
+                    }
+                });
+            });
+        }
+    });
+}
+
+/// What the harness says stands between the lines of the process, and before one of them.
+fn used(line: &str) -> Option<(usize, Version)> {
+    let (_, told) = line.split_once("used ")?;
+    let (number, version) = told.split_once(' ')?;
+    Some((number.parse().ok()?, Version(version.parse().ok()?)))
+}
+
+#[test]
+fn a_code_that_was_used_is_used_after_kill_9() {
+    let (state, mut next, mut all) = (TempDir::new().unwrap(), 0, Vec::new());
+    for round in 0..10 {
+        let mut child = Command::new(std::env::current_exe().expect("this process has a file"))
+            .args(["crash::codes_are_used_until_somebody_kills_this", "--exact", "--ignored", "--nocapture"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("this process can be started");
+        writeln!(child.stdin.take().expect("it is piped"), "{next} {}", state.path().display()).expect("it reads");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let before = all.len();
+        for line in lines.map_while(Result::ok) {
+            all.extend(used(&line));
+            // What was said until then is read to its end: the process answered.
+            if all.len() == before + 3 + 2 * round {
+                child.kill().expect("it is there");
+            }
+        }
+        child.wait().expect("it was killed");
+        assert!(all.len() >= before + 3, "it ended by itself after {} codes", all.len() - before);
+        let memory = open_vault(state.path());
+        for (number, sent) in &all {
+            let kept = run(look(&memory, *number)).unwrap_or_else(|| panic!("code {number} is lost"));
+            assert_eq!(&*kept.content, b"used", "code {number} is good again");
+            assert_eq!(run(put(&memory, *number, Some(*sent), b"used again")), Put::Changed);
+        }
+        next += 10_000;
+    }
+    println!("{} codes were used before 10 kills, and are", all.len());
 }

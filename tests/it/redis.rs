@@ -12,4 +12,5 @@ mod start;
 mod strangers;
 mod tls;
 mod together;
+mod vault;
 mod velocity;

@@ -108,7 +108,7 @@ impl Backups {
         let copied = place.copy(store, &file, &Tombstones::new(), watch).map_err(|error| failed(&error))?;
         let bytes = fs::metadata(&file).map_err(|error| failed(&error))?.len();
         let kept = self.turn(place, store, (&file, now)).map_err(|error| failed(&error))?;
-        let Copied { users, decisions } = copied;
+        let Copied { users, decisions, .. } = copied;
         Ok(Backup { file, users, decisions, bytes, kept })
     }
 

@@ -3,8 +3,9 @@
 use super::backend::Durable;
 use super::start::Place;
 use super::store::{
-    DECISIONS, ERASED, META, StoreFile, Tombstones, USERS, Unopened, VELOCITY, counted, tombstone, tombstones, user_of,
+    DECISIONS, ERASED, META, StoreFile, Tombstones, USERS, Unopened, VELOCITY, begun, tombstone, tombstones, user_of,
 };
+use super::vault::{self, RECORDS};
 use crate::keyed_hash::{Secrets, UserKey};
 use redb::{Error, ReadableTable, ReadableTableMetadata};
 use std::fs::{self, File};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Copied {
     pub(super) users: u64,
     pub(super) decisions: u64,
+    /// Of the vault.
+    pub(super) records: u64,
 }
 
 /// Told how many users are copied of how many; says whether the copy is wanted still.
@@ -61,7 +64,11 @@ impl Place {
         let copied = store.copy_into(&copy, erased, watch)?;
         copy.close()?;
         let found = self.look_at(new).map_err(|why| Error::Io(io::Error::other(why.to_string())))?;
-        let counts = Copied { users: found.users()?, decisions: found.begin_read()?.open_table(DECISIONS)?.len()? };
+        let counts = Copied {
+            users: found.users()?,
+            decisions: found.begin_read()?.open_table(DECISIONS)?.len()?,
+            records: found.records()?,
+        };
         if counts == copied { Ok(copied) } else { Err(Error::Io(io::Error::other("the copy is not whole"))) }
     }
 
@@ -91,7 +98,7 @@ impl StoreFile {
         // One moment for all tables: a user is in the copy, or a tombstone that came in their place.
         let (read, write) = (self.begin_read()?, empty.begin_write()?);
         let is_erased = |user: UserKey| !erased.is_empty() && erased.contains_key(&tombstone(user));
-        let mut copied = Copied { users: 0, decisions: 0 };
+        let mut copied = Copied { users: 0, decisions: 0, records: 0 };
         {
             // Whatever the store says of itself, so that it is of the same format.
             let mut meta = write.open_table(META)?;
@@ -119,11 +126,21 @@ impl StoreFile {
                     copied.decisions += 1;
                 }
             }
-            if let Some(rows) = counted(&read)? {
+            if let Some(rows) = begun(&read, VELOCITY)? {
                 let mut copies = write.open_table(VELOCITY)?;
                 for row in rows.iter()? {
                     let (number, row) = row?;
                     copies.insert(number.value(), row.value())?;
+                }
+            }
+            if let Some(records) = begun(&read, RECORDS)? {
+                let mut copies = vault::Tables::open(&write)?;
+                for record in records.iter()? {
+                    let (key, record) = record?;
+                    if !vault::user_of(key.value()).is_some_and(is_erased) {
+                        copies.insert(key.value(), record.value())?;
+                        copied.records += 1;
+                    }
                 }
             }
             let mut stones = write.open_table(ERASED)?;

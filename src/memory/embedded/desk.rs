@@ -1,10 +1,12 @@
 //! Where callers meet the one thread that writes: they ask, it takes what was asked as a group, and tells each how it went.
 
 use super::store::Gone;
+use super::vault::Wish;
 use crate::clock::Timestamp;
 use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
 use crate::memory::decisions::DecisionId;
+use crate::memory::vault::Put;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -17,6 +19,8 @@ pub(super) struct Desk<B = Belled<Queue>>(B);
 pub(super) struct Queue {
     /// One for each request that waits, of which the server bounds the number.
     waiting: Vec<Waiter>,
+    /// As many.
+    wishes: Vec<Wisher>,
     gone: Vec<Gone>,
     is_stopping: bool,
     is_closed: bool,
@@ -28,6 +32,22 @@ pub(super) struct Waiter {
     pub(super) user: UserKey,
     pub(super) decision: Option<DecisionId>,
     pub(super) told: oneshot::Sender<Result<(), MemoryError>>,
+}
+
+/// Somebody who answers when it is on the disk whether their wish was granted. One that failed is not tried again.
+#[derive(Debug)]
+pub(super) struct Wisher {
+    pub(super) wish: Wish,
+    pub(super) told: oneshot::Sender<Result<Put, MemoryError>>,
+}
+
+/// What one round is about.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) waiting: Vec<Waiter>,
+    pub(super) wishes: Vec<Wisher>,
+    /// Whoever is still to be erased, since it was first asked for.
+    pub(super) gone: Vec<Gone>,
 }
 
 /// What is asked for.
@@ -42,7 +62,7 @@ pub(super) enum Wanted {
 }
 
 /// What is told: when what was asked for is done.
-pub(super) type Told = oneshot::Receiver<Result<(), MemoryError>>;
+pub(super) type Told<T = ()> = oneshot::Receiver<Result<T, MemoryError>>;
 
 /// How it goes on after a round.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +102,20 @@ impl<B: Board<Queue>> Desk<B> {
         Some(receiver)
     }
 
+    /// Asks for something of the vault; `None` when the thread has ended.
+    pub(super) fn wish(&self, wish: Wish) -> Option<Told<Put>> {
+        let (told, receiver) = oneshot::channel();
+        self.0.with(|queue| {
+            if queue.is_closed {
+                return None;
+            }
+            queue.wishes.push(Wisher { wish, told });
+            Some(())
+        })?;
+        self.0.ring();
+        Some(receiver)
+    }
+
     /// Whether this user's row on the disk, if there is one, counts no more.
     pub(super) fn is_going(&self, user: UserKey) -> bool {
         self.0.with(|queue| queue.gone.iter().any(|gone| gone.user == user))
@@ -100,11 +134,11 @@ impl<B: Board<Queue>> Desk<B> {
 
     /// The thread's life: a round each window, or as soon as somebody waits, until it is told to stop. Whoever asked before it
     /// closed is in a round; nobody asks afterwards.
-    pub(super) fn serve(&self, window: Duration, mut round: impl FnMut(Vec<Waiter>, Vec<Gone>) -> Next) {
+    pub(super) fn serve(&self, window: Duration, mut round: impl FnMut(Asked) -> Next) {
         let mut pause = window;
         loop {
-            let (waiting, gone, is_stopping) = self.next(pause);
-            let next = round(waiting, gone);
+            let (asked, is_stopping) = self.next(pause);
+            let next = round(asked);
             pause = next.pause;
             if is_stopping && next.may_end && self.close() {
                 return;
@@ -113,10 +147,12 @@ impl<B: Board<Queue>> Desk<B> {
     }
 
     /// Waits for the end of a window, or for somebody who cannot wait. What is to be erased stays noted until it is.
-    fn next(&self, window: Duration) -> (Vec<Waiter>, Vec<Gone>, bool) {
-        let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.is_stopping;
-        self.0
-            .wait(window, is_idle, |queue| (std::mem::take(&mut queue.waiting), queue.gone.clone(), queue.is_stopping))
+    fn next(&self, window: Duration) -> (Asked, bool) {
+        let is_idle = |queue: &mut Queue| queue.has_nobody() && !queue.is_stopping;
+        self.0.wait(window, is_idle, |queue| {
+            let (waiting, wishes) = (std::mem::take(&mut queue.waiting), std::mem::take(&mut queue.wishes));
+            (Asked { waiting, wishes, gone: queue.gone.clone() }, queue.is_stopping)
+        })
     }
 
     /// The first so many are gone; who was added since may be one of them again.
@@ -127,9 +163,15 @@ impl<B: Board<Queue>> Desk<B> {
     /// Whether nobody came during the last round; then nobody may come any more.
     fn close(&self) -> bool {
         self.0.with(|queue| {
-            queue.is_closed = queue.waiting.is_empty();
+            queue.is_closed = queue.has_nobody();
             queue.is_closed
         })
+    }
+}
+
+impl Queue {
+    fn has_nobody(&self) -> bool {
+        self.waiting.is_empty() && self.wishes.is_empty()
     }
 }
 

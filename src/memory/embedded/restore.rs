@@ -79,7 +79,7 @@ pub fn restore(
         Some(known) => (erased_since(&from, &known).map_err(failed)?, true),
         None => (Tombstones::new(), false),
     };
-    let Copied { users, decisions } = place.copy(&from, &place.file(), &erased, watch).map_err(failed)?;
+    let Copied { users, decisions, .. } = place.copy(&from, &place.file(), &erased, watch).map_err(failed)?;
     Ok(Restored { backup, users, decisions, stays_erased })
 }
 

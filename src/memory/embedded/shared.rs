@@ -4,7 +4,8 @@ use super::PATIENCE;
 use super::backups::Backups;
 use super::desk::Desk;
 use super::start::{Place, StartError};
-use super::store::{self, Batch, StoreFile};
+use super::store::{self, Batch, StoreFile, Written};
+use super::vault::Vault;
 use crate::clock::{Clock, Started, Timestamp};
 use crate::history::{Cutoffs, Lesson, UserHistory};
 use crate::keyed_hash::UserKey;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) decisions: Decisions,
     pub(super) changes: Arc<Changes>,
     pub(super) cipher: RecordCipher,
+    pub(super) vault: Vault,
     /// What is counted of sources, once it is to be kept.
     pub(super) velocity: OnceLock<Arc<Velocity>>,
     /// Decisions that the store may have.
@@ -102,8 +104,14 @@ impl Shared {
         batch.velocity_rows_max = velocity.rows();
     }
 
+    /// What of the vault is to go, where something has ended. Of a store that cannot be read that is tried again in a minute.
+    pub(super) fn ended_before(&self) -> Option<Timestamp> {
+        let due = lock(&self.vault.due).take();
+        due.filter(|due| self.store().is_some_and(|store| store.has_ended(*due).unwrap_or(false)))
+    }
+
     /// Writes a batch into the store; where that was given up, into one that is opened anew.
-    pub(super) fn write(&self, batch: &Batch) -> Result<(), String> {
+    pub(super) fn write(&self, batch: &Batch) -> Result<Written, String> {
         let store = self.store_or_reopen()?;
         store.write(batch).map_err(|error| {
             self.give_up(&store);

@@ -2,12 +2,14 @@
 
 use super::backend::{Backend, Durable};
 pub(super) use super::unopened::Unopened;
+use super::vault::{ENDS, RECORDS, Tables, Wish};
 use crate::clock::Timestamp;
 use crate::keyed_hash::{HashKey, Secrets, Unlocked, UserKey};
 use crate::memory::decisions::DecisionId;
+use crate::memory::vault::Put;
 use redb::{
-    AccessGuard, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, RepairSession, StorageError, TableDefinition, TableError, WriteTransaction,
+    AccessGuard, Database, Durability, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, RepairSession, StorageError, TableDefinition, TableError, Value, WriteTransaction,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +32,7 @@ const KEYS: &str = "keys";
 /// In `meta`: written to see whether the disk takes anything again.
 const PROBE: &str = "probe";
 /// What this program writes.
-pub(super) const FORMAT_NOW: u32 = 2;
+pub(super) const FORMAT_NOW: u32 = 3;
 /// For pages that redb keeps at hand: rows are read from memory, so that few pages are ever read twice.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -41,6 +43,8 @@ pub(super) type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
 pub(super) const MIGRATIONS: &[Migration] = &[
     // Format 2 says who was erased.
     |write| write.open_table(ERASED).map(drop).map_err(redb::Error::from),
+    // Format 3 has a vault, which a program of before would leave out of its copies.
+    |write| Tables::open(write).map(drop),
 ];
 
 /// Who was erased and when, as [`ERASED`] has it.
@@ -84,6 +88,10 @@ pub(super) struct Batch {
     pub(super) velocity: Vec<(u32, Vec<u8>)>,
     /// Rows of it from this number on go: the table has become smaller.
     pub(super) velocity_rows_max: u32,
+    /// What is asked of the vault, in its order.
+    pub(super) wishes: Vec<Wish>,
+    /// Records of the vault that ended before this are to go.
+    pub(super) ended_before: Option<Timestamp>,
     /// Whether something is to be written even if there is nothing.
     pub(super) is_probe: bool,
 }
@@ -95,8 +103,32 @@ impl Batch {
             && self.decisions.is_empty()
             && self.velocity.is_empty()
             && self.tombstones_from.is_none()
+            && self.wishes.is_empty()
+            && self.ended_before.is_none()
             && !self.is_probe
     }
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Of the wishes, in their order.
+    pub(super) puts: Vec<Put>,
+    /// Whether more records have ended than were taken out.
+    pub(super) more_ended: bool,
+}
+
+/// Whoever is erased goes first: nobody puts over what they had.
+fn write_vault(write: &WriteTransaction, batch: &Batch) -> Result<Written, redb::Error> {
+    let erased = || batch.gone.iter().filter(|gone| gone.erased_at.is_some());
+    if erased().next().is_none() && batch.wishes.is_empty() && batch.ended_before.is_none() {
+        return Ok(Written::default());
+    }
+    let mut vault = Tables::open(write)?;
+    erased().try_for_each(|gone| vault.erase(gone.user))?;
+    let puts = batch.wishes.iter().map(|wish| vault.grant(wish)).collect::<Result<_, _>>()?;
+    let more_ended = batch.ended_before.map_or(Ok(false), |before| vault.sweep(before))?;
+    Ok(Written { puts, more_ended })
 }
 
 impl StoreFile {
@@ -111,6 +143,8 @@ impl StoreFile {
             write.open_table(USERS)?;
             write.open_table(DECISIONS)?;
             write.open_table(ERASED)?;
+            write.open_table(RECORDS)?;
+            write.open_table(ENDS)?;
         }
         write.commit()?;
         Ok(Self { database, durable })
@@ -210,8 +244,9 @@ impl StoreFile {
     }
 
     /// Writes one batch. When this is done, it is as durable as the policy has it.
-    pub(super) fn write(&self, batch: &Batch) -> Result<(), redb::Error> {
+    pub(super) fn write(&self, batch: &Batch) -> Result<Written, redb::Error> {
         let write = begin(&self.database)?;
+        let written = write_vault(&write, batch)?;
         {
             let mut users = write.open_table(USERS)?;
             let mut erased = write.open_table(ERASED)?;
@@ -254,7 +289,8 @@ impl StoreFile {
                 write.open_table(META)?.insert(PROBE, FORMAT_NOW.to_le_bytes().as_slice())?;
             }
         }
-        Ok(write.commit()?)
+        write.commit()?;
+        Ok(written)
     }
 
     /// The row of a user.
@@ -312,7 +348,7 @@ impl StoreFile {
 
     /// Hands on all rows of what is counted of sources.
     pub(super) fn velocity(&self, mut each: impl FnMut(u32, &[u8])) -> Result<(), redb::Error> {
-        let Some(rows) = counted(&self.database.begin_read()?)? else { return Ok(()) };
+        let Some(rows) = begun(&self.database.begin_read()?, VELOCITY)? else { return Ok(()) };
         for row in rows.iter()? {
             let (number, row) = row?;
             each(number.value(), row.value());
@@ -357,11 +393,7 @@ pub(super) fn user_of(record: &[u8]) -> Option<UserKey> {
 
 /// Who was erased. A store of the first format does not say.
 pub(super) fn tombstones(read: &ReadTransaction) -> Result<Tombstones, redb::Error> {
-    let erased = match read.open_table(ERASED) {
-        Ok(erased) => erased,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Tombstones::new()),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(erased) = begun(read, ERASED)? else { return Ok(Tombstones::new()) };
     let pair = |entry: Result<(AccessGuard<'_, u128>, AccessGuard<'_, u64>), StorageError>| {
         entry.map(|(who, at)| (who.value(), at.value()))
     };
@@ -375,9 +407,12 @@ pub(super) fn tombstone(user: UserKey) -> u128 {
     u128::from_le_bytes(tombstone)
 }
 
-/// The table of sources, if there is one.
-pub(super) fn counted(read: &ReadTransaction) -> Result<Option<ReadOnlyTable<u32, &'static [u8]>>, redb::Error> {
-    match read.open_table(VELOCITY) {
+/// A table that stores of before do not have.
+pub(super) fn begun<K: Key + 'static, V: Value + 'static>(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match read.open_table(table) {
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),

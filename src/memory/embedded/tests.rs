@@ -6,6 +6,7 @@ mod decisions;
 mod disk;
 mod faults;
 mod syncs;
+mod vault;
 
 use super::*;
 use crate::bounded::Bounded;

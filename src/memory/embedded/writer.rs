@@ -3,13 +3,15 @@
 //! A commit that fails is never taken for one that may have gone well: what it held is written again, into a store that was
 //! opened anew, and, where a sync had failed, copied into a new file.
 
-use super::desk::{Next, Waiter};
-use super::store::{Batch, Gone};
+use super::desk::{Asked, Next, Waiter};
+use super::store::{Batch, Written};
 use super::{Shared, lock};
 use crate::memory::MemoryError;
+use crate::memory::vault::Put;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Rows of one commit, beside those that somebody waits for: some 0.1 s.
 const ROWS_MAX: usize = 8_192;
@@ -38,8 +40,8 @@ impl<'a> Writer<'a> {
     /// Until it is told to stop, and for one more try then.
     pub(super) fn run(mut self) {
         let shared = self.shared;
-        shared.desk.serve(self.window, |waiting, gone| {
-            let is_all = self.round(waiting, gone);
+        shared.desk.serve(self.window, |asked| {
+            let is_all = self.round(asked);
             Next { pause: self.pause(is_all), may_end: is_all || self.failures > 0 }
         });
         self.leave();
@@ -55,10 +57,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a batch, and tells those who wait. Gives whether nothing was left.
-    fn round(&mut self, waiting: Vec<Waiter>, gone: Vec<Gone>) -> bool {
-        let Shared { changes, users, desk, meters, written_to, velocity, .. } = self.shared;
+    fn round(&mut self, Asked { waiting, wishes, gone }: Asked) -> bool {
+        let Shared { changes, users, desk, meters, written_to, velocity, vault, .. } = self.shared;
         self.shared.learn_later();
         let began = self.shared.clock.start();
+        let (wishes, wishers): (Vec<_>, Vec<_>) = wishes.into_iter().map(|wisher| (wisher.wish, wisher.told)).unzip();
         let (taken, are_all_users) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
         let (mut ids, are_all_decisions) = changes.take_decisions(DECISIONS_MAX);
         let (counted, are_all_counts) =
@@ -67,14 +70,19 @@ impl<'a> Writer<'a> {
         ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
         ids.sort_unstable();
         ids.dedup();
-        let mut batch = Batch { rows: users.rows_of(&taken), gone, ..self.shared.batch(&ids) };
+        let mut batch = Batch { rows: users.rows_of(&taken), gone, wishes, ..self.shared.batch(&ids) };
         batch.is_probe = self.failures > 0;
+        batch.ended_before = self.shared.ended_before();
         self.shared.add_velocity(&counted, &mut batch);
         self.shared.place.round(&mut batch.rows);
         batch.rows.sort_unstable_by_key(|(user, _)| user.0);
         let written = self.write(&batch);
-        if written.is_ok() {
+        if let Ok(Written { more_ended, .. }) = &written {
             changes.written();
+            vault.done(&batch.wishes);
+            if *more_ended {
+                *lock(&vault.due) = batch.ended_before;
+            }
             desk.gone(batch.gone.len());
             self.has_erased |= !batch.gone.is_empty();
             meters.rows_written.increment(batch.rows.len().try_into().unwrap_or(u64::MAX));
@@ -86,14 +94,19 @@ impl<'a> Writer<'a> {
             ids.iter().for_each(|id| changes.note_decision(*id));
             velocity.get().into_iter().for_each(|velocity| velocity.note_changed(&counted));
         }
-        self.tell(waiting, &written);
+        self.note(&written);
+        tell(waiting, wishers, written);
         is_all
     }
 
-    fn write(&self, batch: &Batch) -> Result<(), String> {
+    fn write(&self, batch: &Batch) -> Result<Written, String> {
         *lock(&self.shared.committing) = Some(self.shared.clock.start());
         let written = catch_unwind(AssertUnwindSafe(|| {
-            if batch.is_empty() { self.shared.sync_what_is_due() } else { self.shared.write(batch) }
+            if batch.is_empty() {
+                self.shared.sync_what_is_due().map(|()| Written::default())
+            } else {
+                self.shared.write(batch)
+            }
         }));
         *lock(&self.shared.committing) = None;
         written.unwrap_or_else(|_| {
@@ -102,10 +115,10 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Says how it went, to those who wait and to whoever asks.
-    fn tell(&mut self, waiting: Vec<Waiter>, written: &Result<(), String>) {
+    /// Notes how it went, for whoever asks.
+    fn note(&mut self, written: &Result<Written, String>) {
         match written {
-            Ok(()) => {
+            Ok(_) => {
                 self.failures = 0;
                 if self.shared.is_degraded.load(Ordering::Acquire) {
                     tracing::info!("the store takes changes again");
@@ -119,10 +132,6 @@ impl<'a> Writer<'a> {
                 self.shared.trouble(Some(why.clone()));
             }
         }
-        for waiter in waiting {
-            // Who went away is not told.
-            let _gone = waiter.told.send(written.clone().map_err(MemoryError::Unavailable));
-        }
     }
 
     /// Leaves the file in order, and without what was erased.
@@ -135,6 +144,30 @@ impl<'a> Writer<'a> {
                 tracing::error!(%why, "the store was not left in order; the next start looks through it");
             }
             Err(_) => tracing::error!("leaving the store panicked; the next start looks through it"),
+        }
+    }
+}
+
+/// Says how it went, to those who wait. Who went away is not told.
+fn tell(
+    waiting: Vec<Waiter>,
+    wishers: Vec<oneshot::Sender<Result<Put, MemoryError>>>,
+    written: Result<Written, String>,
+) {
+    let told = written.as_ref().map(|_| ()).map_err(String::clone);
+    for waiter in waiting {
+        let _gone = waiter.told.send(told.clone().map_err(MemoryError::Unavailable));
+    }
+    match written {
+        Ok(Written { puts, .. }) => {
+            for (wisher, put) in wishers.into_iter().zip(puts) {
+                let _gone = wisher.send(Ok(put));
+            }
+        }
+        Err(why) => {
+            for wisher in wishers {
+                let _gone = wisher.send(Err(MemoryError::Unavailable(why.clone())));
+            }
         }
     }
 }

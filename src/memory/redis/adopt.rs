@@ -47,6 +47,7 @@ impl Inner {
     async fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), MemoryError> {
         for _ in 0..LOOKS_MAX {
             let told = self.near.told(from);
+            self.adopt_record(from, to, self.clock.now()).await?;
             let found = self.value(from).await?;
             let (stamp, row) = near::taken_apart(&found)?;
             if row.is_empty() {

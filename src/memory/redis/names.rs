@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! askance:{tag}:u:<user>        what is remembered of a user
+//! askance:{tag}:k:<user>        a user's record of the vault
+//! askance:{tag}:o:<hash>        another record of the vault, of the tag of its hash
 //! askance:{tag}:d:<decision>    a decision, sealed
 //! askance:{tag}:i:<user>        the decisions of a user: a sorted set of ids
 //! askance:{tag}:p, q, s, t      decisions of the tag, ids with their users: that wait, of users with a history (p) and without (q);
@@ -20,6 +22,7 @@
 
 use crate::keyed_hash::{HashKey, UserKey};
 use crate::memory::decisions::DecisionId;
+use crate::memory::vault::Place;
 
 /// What decides on which node things are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +146,28 @@ pub(super) fn user_list(user: UserKey) -> Vec<u8> {
     Tag::of_user(user).key(b"i:", &user.0.to_be_bytes())
 }
 
+/// Where a record of the vault lies.
+pub(super) fn record(place: Place) -> (Tag, Vec<u8>) {
+    let (kind, hash) = match place {
+        Place::User(user) => (b"k:", user.0),
+        Place::Other(hash) => (b"o:", u128::from_be_bytes(hash)),
+    };
+    let tag = Tag(low_bits(hash));
+    (tag, tag.key(kind, &hash.to_be_bytes()))
+}
+
+/// Of whom this key says something that goes with them when their key is replaced: their row or their record.
+pub(super) fn user_of(key: &[u8]) -> Option<UserKey> {
+    user_of_row(key).or_else(|| user_of_kind(key, b"}:k:"))
+}
+
 /// Whose row this is the key of, if it is one of ours.
 pub(super) fn user_of_row(key: &[u8]) -> Option<UserKey> {
-    let rest = key.strip_prefix(b"askance:{")?.get(3..)?.strip_prefix(b"}:u:")?;
+    user_of_kind(key, b"}:u:")
+}
+
+fn user_of_kind(key: &[u8], kind: &[u8]) -> Option<UserKey> {
+    let rest = key.strip_prefix(b"askance:{")?.get(3..)?.strip_prefix(kind)?;
     rest.try_into().ok().map(|bytes| UserKey(u128::from_be_bytes(bytes)))
 }
 
@@ -214,7 +236,10 @@ mod tests {
     #[test]
     fn the_key_of_a_row_tells_its_user() {
         let user = UserKey(u128::MAX / 7);
-        assert_eq!(user_of_row(&user_row(user)), Some(user));
+        let (_, of_record) = record(Place::User(user));
+        assert_eq!([user_of_row(&user_row(user)), user_of(&user_row(user)), user_of(&of_record)], [Some(user); 3]);
+        let (_, of_other) = record(Place::Other([7; 16]));
+        assert_eq!([user_of_row(&of_record), user_of(&of_other)], [None; 2]);
         for key in [user_list(user), b"askance:{000}:meta".to_vec(), b"other".to_vec()] {
             assert_eq!(user_of_row(&key), None);
         }

@@ -8,6 +8,7 @@ use super::near::Stamp;
 use super::queue::Waiting;
 use super::scripts::Invocation;
 use super::share::{MERGES_MAX, Stored};
+use super::vault::LEFT_MS;
 use crate::clock::Timestamp;
 use crate::history::{Lesson, UserHistory};
 use crate::keyed_hash::{DeviceTag, UserKey};
@@ -15,6 +16,7 @@ use crate::memory::MemoryError;
 use crate::memory::decisions::{
     Decision, DecisionId, Feedback, Given, LoginResult, Pending, Report, Settled, Settlement,
 };
+use crate::memory::vault::Place;
 use ::redis::Value;
 
 /// How often what others change at the same time is looked at again.
@@ -120,11 +122,20 @@ impl Inner {
         let (row, of_user) = (names::user_row(user), names::user_list(user));
         let lists = List::ALL.map(|list| tag.list(list));
         let [a, b, c, d] = &lists;
-        let users_ttl = self.users_ttl_s.to_string();
+        let (_, record) = names::record(Place::User(user));
+        let (users_ttl, now_ms, left_ms) =
+            (self.users_ttl_s.to_string(), self.now_ms().to_string(), LEFT_MS.to_string());
         let invocation = Invocation {
             script: &self.scripts.erase,
-            keys: &[&row, &of_user, a, b, c, d],
-            arguments: &[&value, users_ttl.as_bytes(), &user.0.to_be_bytes(), &tag.prefix()],
+            keys: &[&row, &of_user, a, b, c, d, &record],
+            arguments: &[
+                &value,
+                users_ttl.as_bytes(),
+                &user.0.to_be_bytes(),
+                &tag.prefix(),
+                now_ms.as_bytes(),
+                left_ms.as_bytes(),
+            ],
         };
         self.nodes.script(tag, invocation).await?;
         self.queue.forget(user);

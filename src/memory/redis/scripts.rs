@@ -23,6 +23,10 @@ pub(super) struct Scripts {
     pub(super) give_up: Script,
     pub(super) tell: Script,
     pub(super) put_together: Script,
+    pub(super) put: Script,
+    pub(super) leave: Script,
+    pub(super) arrive: Script,
+    pub(super) left: Script,
 }
 
 /// One call of a script.
@@ -65,12 +69,16 @@ impl Scripts {
             give_up: Script::new(GIVE_UP),
             tell: Script::new(TELL),
             put_together: Script::new(PUT_TOGETHER),
+            put: Script::new(PUT),
+            leave: Script::new(LEAVE),
+            arrive: Script::new(ARRIVE),
+            left: Script::new(LEFT),
         }
     }
 
-    pub(super) fn all(&self) -> [&Script; 8] {
-        let Self { share, settle, replace, erase, greet, give_up, tell, put_together } = self;
-        [share, settle, replace, erase, greet, give_up, tell, put_together]
+    pub(super) fn all(&self) -> [&Script; 12] {
+        let Self { share, settle, replace, erase, greet, give_up, tell, put_together, put, leave, arrive, left } = self;
+        [share, settle, replace, erase, greet, give_up, tell, put_together, put, leave, arrive, left]
     }
 }
 
@@ -164,10 +172,15 @@ redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1
 ";
 
-/// Takes away all that is known of a user, leaves when that was, and has every replica forget, too.
+/// Takes away all that is known of a user, leaves when that was, and has every replica forget, too. What is left of the record has it
+/// that no copy of before arrives behind it.
 const ERASE: &str = r"
-local row, of_user = KEYS[1], KEYS[2]
-local value, row_ttl_s, user, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local row, of_user, record = KEYS[1], KEYS[2], KEYS[7]
+local value, row_ttl_s, user, prefix, now, left_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local held = redis.call('GET', record) or ''
+if held ~= '' then now = math.max(now, struct.unpack('<I8', held, 10) + 1) end
+redis.call('SET', record, 'E' .. string.rep('\0', 8) .. struct.pack('<I8', now) .. string.rep('\0', 8), 'PX', left_ms)
+redis.call('EXISTS', record)
 for _, id in ipairs(redis.call('ZRANGE', of_user, 0, -1)) do
   redis.call('DEL', prefix .. 'd:' .. id)
   for at = 3, 6 do redis.call('ZREM', KEYS[at], id .. user) end
@@ -217,5 +230,61 @@ const PUT_TOGETHER: &str = r"
 local held = redis.call('GET', KEYS[1]) or ''
 if string.sub(held, 1, 16) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+";
+
+/// Puts a record of the vault over the one that was read: 1, or 0 where it is another one by now, or on its way to another key. A record
+/// is its state, its version, its generation, when it ends in ms (0 is never), and what it says. The generation grows with each
+/// change, and is the time where it can be.
+const PUT: &str = r"
+local over, version, value, ttl_ms, now = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local held = redis.call('GET', KEYS[1]) or ''
+local found, generation = '', now
+if held ~= '' then
+  local state, ends = string.sub(held, 1, 1), struct.unpack('<I8', held, 18)
+  if state == 'M' or state == 'D' then return 0 end
+  if state == 'L' and (ends == 0 or now <= ends) then found = string.sub(held, 2, 9) end
+  generation = math.max(now, struct.unpack('<I8', held, 10) + 1)
+end
+if found ~= over then return 0 end
+local state = 'L'
+if value == '' then state, value = 'E', string.rep('\0', 8) end
+value = state .. version .. struct.pack('<I8', generation) .. value
+if ttl_ms == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ttl_ms) end
+redis.call('EXISTS', KEYS[1])
+return 1
+";
+
+/// A record is to go to another key: nobody puts over it here any more. The record, or nothing where there is none to go.
+const LEAVE: &str = r"
+local held = redis.call('GET', KEYS[1]) or ''
+local state = string.sub(held, 1, 1)
+if state == 'L' then
+  local generation = math.max(tonumber(ARGV[1]), struct.unpack('<I8', held, 10) + 1)
+  held = 'M' .. string.sub(held, 2, 9) .. struct.pack('<I8', generation) .. string.sub(held, 18)
+  redis.call('SET', KEYS[1], held, 'KEEPTTL')
+  redis.call('EXISTS', KEYS[1])
+elseif state ~= 'M' then
+  return false
+end
+return held
+";
+
+/// A record that left another key is here from now on, unless something newer is.
+const ARRIVE: &str = r"
+local arriving, ttl_ms = ARGV[1], ARGV[2]
+local held = redis.call('GET', KEYS[1]) or ''
+if held ~= '' and struct.unpack('<I8', held, 10) >= struct.unpack('<I8', arriving, 10) then return 0 end
+local value = 'L' .. string.sub(arriving, 2)
+if ttl_ms == '' then redis.call('SET', KEYS[1], value) else redis.call('SET', KEYS[1], value, 'PX', ttl_ms) end
+redis.call('EXISTS', KEYS[1])
+return 1
+";
+
+/// A record has arrived: nothing of it is left here but that it has, for a while.
+const LEFT: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], 'D' .. string.sub(ARGV[1], 2, 17) .. string.rep('\0', 8), 'PX', ARGV[2])
+redis.call('EXISTS', KEYS[1])
 return 1
 ";

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What takes a server away, and what brings it back.
-type Fault = (&'static str, fn(&mut RedisServer), fn(&mut RedisServer));
+pub(super) type Fault = (&'static str, fn(&mut RedisServer), fn(&mut RedisServer));
 
-const FAULTS: &[Fault] = &[
+pub(super) const FAULTS: &[Fault] = &[
     ("stopped", |server| server.signal("STOP"), |server| server.signal("CONT")),
     ("killed", RedisServer::kill, RedisServer::restart),
     (

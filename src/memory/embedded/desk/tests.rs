@@ -44,7 +44,7 @@ impl Wake for Alarm {
     }
 }
 
-fn hear(told: Told) -> Result<(), MemoryError> {
+fn hear<T>(told: Told<T>) -> Result<T, MemoryError> {
     let alarm = std::sync::Arc::new(Alarm::default());
     let (waker, mut told) = (Waker::from(std::sync::Arc::clone(&alarm)), pin!(told));
     loop {
@@ -67,7 +67,7 @@ struct World {
 impl World {
     /// The writer; its first rounds fail.
     fn serve(&self, mut failures: usize) {
-        self.desk.serve(Duration::ZERO, |waiting, gone| {
+        self.desk.serve(Duration::ZERO, |Asked { waiting, wishes, gone }| {
             let taken = std::mem::take(&mut *self.noted.lock().expect("nobody panics"));
             let fails = failures > 0;
             failures = failures.saturating_sub(1);
@@ -84,6 +84,10 @@ impl World {
                 let again = told.as_ref().copied().map_err(|error| MemoryError::Unavailable(error.to_string()));
                 waiter.told.send(again).expect("they wait");
             }
+            for wisher in wishes {
+                let granted = told.as_ref().map(|()| Put::Done).map_err(|_| MemoryError::Unavailable("EIO".to_owned()));
+                wisher.told.send(granted).expect("they wait");
+            }
             Next { pause: Duration::ZERO, may_end: true }
         });
     }
@@ -96,6 +100,11 @@ impl World {
             assert!(self.written.lock().expect("nobody panics").contains(&user), "it was said before it was so");
         }
         Some(told)
+    }
+
+    /// Wishes for something; `None` when the desk is closed.
+    fn wish(&self) -> Option<Result<Put, MemoryError>> {
+        self.desk.wish(Wish::Move { from: UserKey(1), to: UserKey(2) }).map(hear)
     }
 
     fn erase(&self, user: UserKey) -> Option<Result<(), MemoryError>> {
@@ -153,6 +162,30 @@ fn whoever_asks_while_it_stops_is_told_or_sent_away() {
         let told = other.join().expect("it does not panic");
         assert!(told.is_none_or(|told| told.is_ok()));
         writer.join().expect("it does not panic");
+    });
+}
+
+#[test]
+fn whoever_wishes_while_it_stops_is_told_or_sent_away_and_a_wish_that_failed_is_not_granted() {
+    check(|| {
+        let world = Arc::new(World::default());
+        let writer = thread::spawn({
+            let world = Arc::clone(&world);
+            move || world.serve(1)
+        });
+        let other = thread::spawn({
+            let world = Arc::clone(&world);
+            move || world.wish()
+        });
+        let own = world.wish();
+        let theirs = other.join().expect("it does not panic");
+        assert!(own.is_some() && theirs.is_some(), "it is open");
+        let granted = [own, theirs].iter().flatten().filter(|told| told.is_ok()).count();
+        assert!(granted <= 1, "the first round failed");
+        world.desk.stop();
+        assert!(world.wish().is_none_or(|told| told.is_ok()));
+        writer.join().expect("it does not panic");
+        assert!(world.wish().is_none(), "it is closed");
     });
 }
 

@@ -1,19 +1,31 @@
 //! A disk that fails at any one point: what was acknowledged is there, and the service goes on.
 
 use super::decisions::waiting;
+use super::vault::record;
 use super::*;
 use crate::memory::decisions::tests::{at, ids};
+use crate::memory::vault::Place;
 
 /// What happens in each run; gives what was acknowledged.
 struct Story {
     kept: Vec<UserKey>,
     erased: Option<UserKey>,
     settled: Vec<DecisionId>,
+    /// Codes that were used.
+    used: Vec<Place>,
 }
 
 fn live_through(bench: &Bench, memory: &Embedded) -> Story {
     let ids = ids();
-    let mut story = Story { kept: Vec::new(), erased: None, settled: Vec::new() };
+    let code = Place::User(bench.user(10));
+    let mut story = Story { kept: Vec::new(), erased: None, settled: Vec::new(), used: Vec::new() };
+    let sent = bench.put(memory, code, None, record(b"sent"));
+    let kept = bench.runtime.block_on(memory.kept(code, at(0)));
+    if let (Ok(Put::Done), Ok(Some(Kept { version, .. }))) = (sent, kept)
+        && matches!(bench.put(memory, code, Some(version), record(b"used")), Ok(Put::Done))
+    {
+        story.used.push(code);
+    }
     for number in 0..2 {
         // Logins never fail, whatever the disk does.
         teach(memory, bench.user(number), NOW_S);
@@ -61,6 +73,10 @@ fn check(fault: impl Fn(&Disk), what: &str) -> bool {
     for id in story.settled {
         let again = bench.settle(&memory, id).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(again, Settlement::Taken, "{what}: an acknowledged outcome is lost");
+    }
+    for code in story.used {
+        let found = bench.content(&memory, code);
+        assert_eq!(found.as_deref(), Some(&b"used"[..]), "{what}: a code that was used is good again");
     }
     has_failed
 }
