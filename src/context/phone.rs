@@ -142,6 +142,13 @@ fn parse(text: &str, region: Option<CountryCode>) -> Phone {
     })
 }
 
+/// The country that a number in E.164 belongs to: 25 of them share +1. `None` where it belongs to none.
+#[must_use]
+pub fn country_of(e164: &str) -> Option<CountryCode> {
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).ok()?;
+    CountryCode::new(PHONE_NUMBER_UTIL.get_region_for_number(&number)?.as_region_str().as_str())
+}
+
 fn line_type(of: PhoneNumberType) -> LineType {
     match of {
         PhoneNumberType::FixedLine => LineType::FixedLine,
@@ -175,6 +182,15 @@ mod tests {
         assert_eq!((&*number.e164, number.line, number.is_valid), ("+819012345678", LineType::Mobile, true));
         assert_eq!(phones.look_up(Some(&"1".repeat(65)), japan), Phone::Unreadable);
         assert_eq!(phones.look_up(None, japan), Phone::Absent);
+    }
+
+    #[test]
+    fn countries_that_share_a_code_are_told_apart() {
+        for (number, country) in
+            [("+819012345678", "JP"), ("+12125550123", "US"), ("+18765550123", "JM"), ("+80012345678", "")]
+        {
+            assert_eq!(country_of(number), CountryCode::new(country), "{number}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! version: each call reads it, decides on it purely, and puts it, again where somebody else was faster.
 
 pub mod assertion;
+pub mod budgets;
 pub mod codes;
 mod error;
 pub mod pools;
