@@ -3,6 +3,7 @@
 //! What a user has and has been sent is one record of the vault ([`crate::memory::vault`]), sealed, read and put with its
 //! version: each call reads it, decides on it purely, and puts it, again where somebody else was faster.
 
+pub mod action;
 pub mod assertion;
 pub mod budgets;
 pub mod codes;
