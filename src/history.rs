@@ -5,6 +5,7 @@
 //! telling one twice changes the outcome, and two replicas that learnt apart can be joined. Bounded whatever happens.
 
 mod eviction;
+mod habit;
 mod lesson;
 mod merge;
 mod reports;
@@ -15,6 +16,7 @@ mod stamp;
 mod token;
 mod view;
 
+pub use habit::{Habit, Whence};
 pub use lesson::{Lesson, Login, Proof};
 pub use reports::{Subject, Traces};
 pub use retention::Cutoffs;

@@ -1,7 +1,7 @@
 //! Decisions at rest: sealed, since user, tenant and address stand in them in clear.
 //!
 //! ```text
-//! record  version u8 = 1 | nonce [12] | sealed decision | tag [16]
+//! record  version u8 = 2 | nonce [12] | sealed decision | tag [16]
 //! ```
 //! ChaCha20-Poly1305 under a key of this record's own, which follows from the deployment's key and the id by keyed BLAKE3. A key seals
 //! a decision each time that it changes, a few times at most, so that random nonces of 96 bits never come near to meeting. Version
@@ -19,7 +19,9 @@ use fields::{Field, Reader};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::fmt;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Read still, and not written any more: without the code of Familiarity.
+const VERSION_BEFORE: u8 = 1;
 const HEAD_BYTES: usize = 1 + NONCE_LEN;
 /// A decision with an IPv4 address, a place, a token and a user id of 36 bytes has some 230 bytes.
 const USUAL_BYTES: usize = 320;
@@ -118,7 +120,7 @@ impl RecordCipher {
     /// See [`RecordError`].
     pub fn open(&self, id: DecisionId, record: &[u8]) -> Result<Decision, RecordError> {
         let (&version, rest) = record.split_first().ok_or(RecordError::NotOurs)?;
-        if version != VERSION {
+        if !matches!(version, VERSION_BEFORE | VERSION) {
             return Err(RecordError::Version(version));
         }
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(RecordError::NotOurs)?;
@@ -130,7 +132,7 @@ impl RecordCipher {
             sealed.truncate(length);
             Some(sealed)
         });
-        read(&opened.ok_or(RecordError::NotOurs)?).ok_or(RecordError::Damaged)
+        read(&opened.ok_or(RecordError::NotOurs)?, version).ok_or(RecordError::Damaged)
     }
 }
 
@@ -158,8 +160,8 @@ fn associated(version: u8, id: DecisionId) -> Aad<[u8; 17]> {
 }
 
 /// A decision, and nothing behind it.
-fn read(content: &[u8]) -> Option<Decision> {
-    let mut reader = Reader(content);
+fn read(content: &[u8], version: u8) -> Option<Decision> {
+    let mut reader = Reader(content, version);
     let decision = Decision::take(&mut reader)?;
     reader.0.is_empty().then_some(decision)
 }

@@ -4,6 +4,7 @@
 //! neutral with a code that says so; never safe and never guilty. A *failure* of ours is another thing: it answers
 //! `assessment_not_available`, low unless the signal's `on_failure` says neutral.
 
+pub mod familiarity;
 pub mod impossible_travel;
 pub mod inactivity;
 mod names;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub inactivity: inactivity::Settings,
     /// Of Reported.
     pub reported: reported::Settings,
+    /// Of Familiarity.
+    pub familiarity: familiarity::Settings,
 }
 
 /// What a signal answers when it could not be computed.
@@ -109,6 +112,8 @@ pub struct Assessments {
     pub inactivity: Assessment,
     /// Was any of this labelled fraud, or a demand left unmet?
     pub reported: Assessment,
+    /// Is this where, and by what, the user logs in?
+    pub familiarity: Assessment,
     /// The numbers behind ImpossibleTravel.
     pub travel: Option<Travel>,
 }
@@ -192,6 +197,7 @@ impl Assessments {
             Signal::NewCountry => &self.new_country,
             Signal::Inactivity => &self.inactivity,
             Signal::Reported => &self.reported,
+            Signal::Familiarity => &self.familiarity,
         }
     }
 }
@@ -259,6 +265,9 @@ fn ask<const GUARDED: bool>(context: &LoginContext<'_>, recall: Recall<'_>, sett
         reported: one::<GUARDED>(settings.reported.on_failure, || {
             let device_window_days = settings.new_device.window_days.get();
             reported::assess(context, recall, device_window_days, &settings.reported)
+        }),
+        familiarity: one::<GUARDED>(settings.familiarity.on_failure, || {
+            familiarity::assess(context, recall, &settings.familiarity)
         }),
         travel,
         new_device,

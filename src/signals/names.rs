@@ -14,11 +14,12 @@ pub enum Signal {
     NewCountry,
     Inactivity,
     Reported,
+    Familiarity,
 }
 
 impl Signal {
     /// Every signal, in the order of answers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NewDevice,
         Self::ImpossibleTravel,
         Self::UntrustedIp,
@@ -26,6 +27,7 @@ impl Signal {
         Self::NewCountry,
         Self::Inactivity,
         Self::Reported,
+        Self::Familiarity,
     ];
 
     /// The name that stands in answers and metrics.
@@ -39,6 +41,7 @@ impl Signal {
             Self::NewCountry => "NewCountry",
             Self::Inactivity => "Inactivity",
             Self::Reported => "Reported",
+            Self::Familiarity => "Familiarity",
         }
     }
 
@@ -94,6 +97,9 @@ impl Signal {
             Self::Reported => {
                 &[Code::NotReported, Code::Reported, Code::UnfinishedChallenge, Code::AssessmentNotAvailable]
             }
+            Self::Familiarity => {
+                &[Code::Familiar, Code::Unusual, Code::Unfamiliar, Code::NotEnoughHistory, Code::AssessmentNotAvailable]
+            }
         }
     }
 }
@@ -136,6 +142,10 @@ pub enum Code {
     NotReported,
     Reported,
     UnfinishedChallenge,
+    Familiar,
+    Unusual,
+    Unfamiliar,
+    NotEnoughHistory,
     AssessmentNotAvailable,
 }
 
@@ -178,6 +188,10 @@ impl Code {
             Self::NotReported => "not_reported",
             Self::Reported => "reported",
             Self::UnfinishedChallenge => "unfinished_challenge",
+            Self::Familiar => "familiar",
+            Self::Unusual => "unusual",
+            Self::Unfamiliar => "unfamiliar",
+            Self::NotEnoughHistory => "not_enough_history",
             Self::AssessmentNotAvailable => "assessment_not_available",
         }
     }

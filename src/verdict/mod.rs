@@ -333,7 +333,7 @@ pub fn assess(
 /// What `strict` and `auth0_mean` count; a matter of how Auth0 defined them.
 const COUNTED: [Signal; 3] = [Signal::NewDevice, Signal::ImpossibleTravel, Signal::UntrustedIp];
 /// What they do not count.
-const OTHERS: [Signal; 3] = [Signal::NewCountry, Signal::Inactivity, Signal::Reported];
+const OTHERS: [Signal; 4] = [Signal::NewCountry, Signal::Inactivity, Signal::Reported, Signal::Familiarity];
 
 fn decide(context: &LoginContext<'_>, assessments: &Assessments, recall: Recall<'_>, settings: &Settings) -> Verdict {
     let standing = Standing::new(context, recall);

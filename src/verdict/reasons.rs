@@ -143,13 +143,14 @@ fn noun(cause: Cause) -> &'static str {
 }
 
 /// What matters most to a reader first.
-const ORDER: [Signal; 6] = [
+const ORDER: [Signal; 7] = [
     Signal::Reported,
     Signal::ImpossibleTravel,
     Signal::UntrustedIp,
     Signal::NewDevice,
     Signal::NewCountry,
     Signal::Inactivity,
+    Signal::Familiarity,
 ];
 
 fn is_doubt(assessment: &Assessment) -> bool {
@@ -201,6 +202,10 @@ fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Tra
         Code::UnfinishedChallenge => {
             "a factor was demanded of this user and not passed, and this device is not known".into()
         }
+        Code::Familiar => "the user often logs in from here, with this kind of browser".into(),
+        Code::Unusual => "the user seldom logs in from here, or not with this kind of browser".into(),
+        Code::Unfamiliar => "nothing of where, and by what, is like the logins before".into(),
+        Code::NotEnoughHistory => "too few days are known to call anything usual".into(),
         Code::AssessmentNotAvailable => "a check could not be made, so it counts as a doubt".into(),
     }
 }

@@ -6,8 +6,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use toml::Table;
 
-const ALL: [&str; 7] =
-    ["NewDevice", "ImpossibleTravel", "UntrustedIP", "PhoneNumber", "NewCountry", "Inactivity", "Reported"];
+const ALL: [&str; 8] = [
+    "NewDevice",
+    "ImpossibleTravel",
+    "UntrustedIP",
+    "PhoneNumber",
+    "NewCountry",
+    "Inactivity",
+    "Reported",
+    "Familiarity",
+];
 
 /// Aggregators under which a signal that stands by itself, or is counted by both, has to matter.
 const BOTH: [&str; 2] = ["evidence", "strict"];
@@ -187,4 +195,64 @@ pub(crate) fn worst_case_demands_mfa() {
         assert_eq!(answer["remembered_browser"], "ignored", "{aggregator:?}: {answer}");
         assert_eq!(answer["risk_assessment"]["confidence"], "low", "{aggregator:?}: {answer}");
     }
+}
+
+const HOME: &str = "198.51.101.7";
+
+fn at_home() -> Value {
+    json!({"latitude": 48.8566, "longitude": 2.3522, "accuracy_radius_km": 0, "country": "FR"})
+}
+
+/// Days with a login from home, each told twice.
+fn live(server: &Askance, user: &str, days: i64) {
+    for day in 1..=days {
+        for _ in 0..2 {
+            import(server, user, json!({"ip": HOME, "location": at_home(), "time": time_from_now(-86_400 * day)}));
+        }
+    }
+}
+
+#[test]
+fn familiarity_alone_changes_the_action() {
+    let server = Askance::start(&under("any"));
+    live(&server, "alive-familiar", 4);
+    // No browser is told, which is another one than the user's, wherever they are; the device is known.
+    let login = |ip: &str| {
+        let whence = json!({"ip": ip, "location": at_home(), "device_id": "d1", "user_agent": null});
+        with(plain_login("alive-familiar"), whence)
+    };
+    check_alive(&server, "Familiarity", &login(HOME), &login("198.51.100.7"));
+}
+
+#[test]
+fn three_days_make_a_habit_and_a_flood_of_logins_makes_none() {
+    let server = Askance::start(&under("evidence"));
+    let code = |login: Value| {
+        let answer = json_of(&server.main().score(&login));
+        answer["risk_assessment"]["assessments"]["Familiarity"]["code"].as_str().unwrap().to_owned()
+    };
+    let home = |user: &str| with(plain_login(user), json!({"ip": HOME, "location": at_home(), "device_id": "d1"}));
+    let firefox = "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
+    let elsewhere = |user: &str| with(plain_login(user), json!({"ip": "175.16.199.1", "user_agent": firefox}));
+    for (days, expected) in [(0, "not_enough_history"), (2, "not_enough_history"), (3, "familiar")] {
+        let user = format!("lives-{days}");
+        live(&server, &user, days);
+        assert_eq!(code(home(&user)), expected, "{days} days");
+    }
+    live(&server, "flooded", 6);
+    assert_eq!(code(elsewhere("flooded")), "unfamiliar");
+    // A hundred logins of an intruder within a day, each passed: they are one day more, and the owner's habit is as it was.
+    for at in 0..100 {
+        import(
+            &server,
+            "flooded",
+            json!({
+                "ip": format!("175.16.{at}.1"), "user_agent": firefox, "device_id": format!("thief-{at}"), "time": time_from_now(-600),
+            }),
+        );
+    }
+    let owner = json_of(&server.main().score(&home("flooded")));
+    assert_eq!(owner["action"], "allow", "{owner}");
+    assert_eq!(owner["risk_assessment"]["assessments"]["Familiarity"]["code"], "familiar", "{owner}");
+    assert_eq!(owner["risk_assessment"]["assessments"]["NewDevice"]["code"], "match", "{owner}");
 }

@@ -12,13 +12,16 @@ use crate::history::Login;
 use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag, SourceKey, Sources, UserKey};
 use crate::memory::decisions::{ClientTag, Decision, Given, Name, Pending, Settled};
 use crate::memory::record::numbers::{BY_RULE, Numbered, decider_of_number, number_of_decider};
+use crate::signals::{Code, Signal};
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Visit;
 use crate::verdict::DecidedBy;
 use crate::verdict::rules::RuleName;
-use arrayvec::ArrayVec;
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+
+const SIGNALS: usize = Signal::ALL.len();
+const SIGNALS_OF_VERSION_1: usize = 7;
 
 /// Something that stands in a record.
 pub(super) trait Field: Sized {
@@ -28,8 +31,8 @@ pub(super) trait Field: Sized {
     fn take(from: &mut Reader<'_>) -> Option<Self>;
 }
 
-/// What is left to read.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+/// What is left to read, of a record of this version.
+pub(super) struct Reader<'a>(pub(super) &'a [u8], pub(super) u8);
 
 impl Reader<'_> {
     fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -136,14 +139,19 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-impl<T: Field, const N: usize> Field for [T; N] {
+/// The codes of signals. Version 1 has those of the seven that there were; what came since had nothing to say then.
+impl Field for [Code; SIGNALS] {
     fn put(&self, out: &mut Vec<u8>) {
-        self.iter().for_each(|value| value.put(out));
+        self.iter().for_each(|code| code.put(out));
     }
 
     fn take(from: &mut Reader<'_>) -> Option<Self> {
-        let values: ArrayVec<T, N> = std::iter::from_fn(|| T::take(from)).take(N).collect();
-        values.into_inner().ok()
+        let count = if from.1 == 1 { SIGNALS_OF_VERSION_1 } else { SIGNALS };
+        let mut codes = [Code::NotEnoughHistory; SIGNALS];
+        for code in &mut codes[..count] {
+            *code = Code::take(from)?;
+        }
+        Some(codes)
     }
 }
 

@@ -123,6 +123,10 @@ numbered! {
         32 = Reported,
         33 = UnfinishedChallenge,
         34 = AssessmentNotAvailable,
+        35 = Familiar,
+        36 = Unusual,
+        37 = Unfamiliar,
+        38 = NotEnoughHistory,
     }
 }
 
@@ -183,7 +187,7 @@ mod tests {
             (count::<LoginResult>(), 3),
             (count::<Proof>(), 3),
             (count::<Grain>(), 2),
-            (count::<Code>(), 35),
+            (count::<Code>(), 39),
         ];
         for (at, (counted, expected)) in counts.into_iter().enumerate() {
             assert_eq!(counted, expected, "table {at}");

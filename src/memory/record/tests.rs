@@ -8,6 +8,7 @@ use crate::event::{Factor, FactorSet};
 use crate::history::Login;
 use crate::keyed_hash::{AddressTag, DeviceTag, HashKey, NetworkTag, SourceKey, Sources, UserKey};
 use crate::memory::decisions::{ClientTag, Given, IdSource, Name, Pending, Settled};
+use crate::signals::Code;
 use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Visit;
 use crate::verdict::DecidedBy;
@@ -87,7 +88,7 @@ fn any_given() -> impl Strategy<Value = Given> {
         (".{1,40}", ".{0,256}").prop_map(|(tenant, user)| Name::new(&tenant, &user)),
     ];
     let who = (any::<u128>(), name, any::<u64>());
-    let codes = [any_of(), any_of(), any_of(), any_of(), any_of(), any_of(), any_of()];
+    let codes = [any_of(), any_of(), any_of(), any_of(), any_of(), any_of(), any_of(), any_of()];
     let said = (any_of(), any_of(), any_of(), any_of(), any_decider());
     (who, any_login(), option::of(any_ip()), codes, said).prop_map(
         |((user, name, client), login, ip, codes, (action, would_be, mode, confidence, decided_by))| Given {
@@ -149,7 +150,7 @@ fn id(seconds: u32) -> DecisionId {
 /// The same decision every time.
 fn one() -> Decision {
     let at = Timestamp::from_unix_s(1_790_000_000);
-    let codes = [Numbered::of_number(5).unwrap(); 7];
+    let codes = [Numbered::of_number(5).unwrap(); 8];
     let given = Given {
         user: UserKey(7),
         name: Name::new("acme", "alice@example.test"),
@@ -188,7 +189,7 @@ fn the_format_is_what_it_was() {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = "000700000000000000000000000000000004001600000061636d65616c696365406578616d706c652e74657374\
         0300000000000000006c50c4a001000000000000000000010000000000c04940b81e85eb51b8bebf0000000000001d4001014742000001\
-        0459a014700505050505050501010000000012010100006c50c4a001000000";
+        0459a01470050505050505050501010000000012010100006c50c4a001000000";
     assert_eq!(hex, expected);
 }
 
@@ -248,10 +249,18 @@ fn what_is_sealed_and_is_no_decision_is_refused() {
     let mut bytes = Vec::new();
     one().put(&mut bytes);
     for length in 0..bytes.len() {
-        assert_eq!(read(&bytes[..length]), None, "{length} bytes");
+        assert_eq!(read(&bytes[..length], VERSION), None, "{length} bytes");
     }
-    assert_eq!(read(&[&bytes[..], &[0]].concat()), None);
-    assert_eq!(read(&bytes), Some(one()));
+    assert_eq!(read(&[&bytes[..], &[0]].concat(), VERSION), None);
+    assert_eq!(read(&bytes, VERSION), Some(one()));
+    // Version 1 has no code of Familiarity, which stands behind the others.
+    let tell = |decision: &Decision| decision.given().codes;
+    let codes = [Code::InitialLogin.number(); 8];
+    let at = bytes.windows(8).position(|window| window == codes).expect("they stand one behind the other");
+    let before = [&bytes[..at + 7], &bytes[at + 8..]].concat();
+    let old = read(&before, VERSION_BEFORE).expect("it is read still");
+    assert_eq!((tell(&old)[..7].to_vec(), tell(&old)[7]), (tell(&one())[..7].to_vec(), Code::NotEnoughHistory));
+    assert_eq!(read(&before, VERSION), None);
 }
 
 proptest! {
@@ -267,7 +276,7 @@ proptest! {
         prop_assert!(RecordCipher::new(&[1; 32]).open(id(1), &bytes).is_err());
         let ours = [&[VERSION], &bytes[..]].concat();
         prop_assert_eq!(RecordCipher::new(&[1; 32]).open(id(1), &ours), Err(RecordError::NotOurs));
-        let _read = read(&bytes);
+        let _read = read(&bytes, VERSION);
     }
 
     #[test]
@@ -280,7 +289,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = value;
         }
-        if let Some(read) = read(&bytes) {
+        if let Some(read) = read(&bytes, VERSION) {
             let _shown = format!("{read:?} {} {}", read.given().name.tenant(), read.given().name.user());
         }
     }

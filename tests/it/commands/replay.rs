@@ -136,6 +136,7 @@ fn lines_that_cannot_be_replayed_are_named_and_skipped() {
                 "NewDevice": "initial_login", "ImpossibleTravel": "initial_login",
                 "UntrustedIP": "not_found_on_deny_list", "PhoneNumber": "phone_number_not_provided",
                 "NewCountry": "initial_login", "Inactivity": "initial_login", "Reported": "not_reported",
+                "Familiarity": "not_enough_history",
             },
         })
     );
