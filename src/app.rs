@@ -145,7 +145,8 @@ impl App {
         let Opened { memory, key, tokens, mfa: mfa_keys } = memory::open(&config, &meters, clock)?;
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
-        let mfa = mfa_keys.map(|keys| Arc::new(Mfa::new(Arc::clone(&pipeline), config.mfa.clone(), keys)));
+        let mfa = mfa_keys.map(|keys| Mfa::new(Arc::clone(&pipeline), config.mfa.clone(), keys)).transpose();
+        let mfa = mfa.map_err(|problem| ConfigError::one(&config.origin, problem))?.map(Arc::new);
         let (of_server, counted) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, hooks, certificates.clone(), of_server, mfa, counted, clock);
         Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })

@@ -7,7 +7,7 @@
 use crate::app::{self, AppError};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::event::{FailureEvent, LoginEvent};
+use crate::event::{FactorSet, FailureEvent, LoginEvent};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{ClientTag, IdSource, LoginResult, Report};
 use crate::memory::volatile::Volatile;
@@ -87,8 +87,12 @@ impl Replay {
         match (verdict.action, label) {
             (Action::Allow, _) | (Action::Challenge | Action::VerifyEmail, Label::Legitimate) => {
                 // The strongest that is offered; none where the user is to enrol one.
-                let report =
-                    Report { client: CLIENT, result: LoginResult::Success, factor: verdict.offered.iter().next() };
+                let report = Report {
+                    client: CLIENT,
+                    result: LoginResult::Success,
+                    factor: verdict.offered.iter().next(),
+                    verified_here: FactorSet::EMPTY,
+                };
                 // Refused only where the login was settled at once, which is as good.
                 let _settled = at_once(self.pipeline.settle(scored.id, report, time));
             }

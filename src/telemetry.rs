@@ -159,6 +159,10 @@ pub enum Route {
     Export,
     /// `/v1/users/{id}/devices/{device}`
     Device,
+    /// `/v1/mfa/*`
+    Mfa,
+    /// `/v1/users/{id}/factors` and what stands below it, and `/v1/users/{id}/backup-codes`
+    Factors,
     /// `/v1/openapi.json`
     Describe,
     /// What reverse proxies ask.
@@ -170,7 +174,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Score,
         Self::Outcome,
         Self::Feedback,
@@ -180,6 +184,8 @@ impl Route {
         Self::User,
         Self::Export,
         Self::Device,
+        Self::Mfa,
+        Self::Factors,
         Self::Describe,
         Self::Hook,
         Self::Admin,
@@ -197,6 +203,8 @@ impl Route {
             Self::User => "user",
             Self::Export => "export",
             Self::Device => "device",
+            Self::Mfa => "mfa",
+            Self::Factors => "factors",
             Self::Describe => "openapi",
             Self::Hook => "hook",
             Self::Admin => "admin",
@@ -227,7 +235,8 @@ impl DataKind {
 }
 
 /// The statuses that the server gives by itself.
-const STATUSES: [u16; 16] = [200, 204, 302, 303, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 500, 503];
+const STATUSES: [u16; 19] =
+    [200, 204, 302, 303, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503];
 
 impl Meters {
     /// All metrics at zero.

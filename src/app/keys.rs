@@ -6,7 +6,7 @@ use crate::device_token::TokenKeys;
 use crate::keyed_hash::Secrets;
 use crate::memory::Backend;
 use crate::mfa::assertion::{self, KeyError, SigningKey};
-use crate::mfa::sealing;
+use crate::mfa::{EngineKeys, sealing};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -101,14 +101,19 @@ pub(super) fn named_tokens(config: &Config) -> Result<Option<TokenKeys>, ConfigE
 /// # Errors
 ///
 /// As for [`secrets`].
-pub(super) fn mfa(config: &Config, unnamed: Unnamed<'_>) -> Result<Option<sealing::Keys>, ConfigError> {
+pub(super) fn mfa(config: &Config, unnamed: Unnamed<'_>) -> Result<Option<EngineKeys>, ConfigError> {
     if !config.mfa.enabled {
         return Ok(None);
     }
+    let signing = assertion_keys(config, &config.mfa.assertion, unnamed)?;
+    Ok(Some(EngineKeys { secrets: sealing_keys(config, unnamed)?, signing }))
+}
+
+fn sealing_keys(config: &Config, unnamed: Unnamed<'_>) -> Result<sealing::Keys, ConfigError> {
     let wrong = |error: KeyFileError| wrong(config, MFA, &error);
     match read(config.mfa.key_files.as_slice()).map_err(wrong)?.as_slice() {
         [] => {}
-        [current, rest @ ..] => return Ok(Some(sealing::Keys::new(*current, rest.first().copied()))),
+        [current, rest @ ..] => return Ok(sealing::Keys::new(*current, rest.first().copied())),
     }
     let secret = match unnamed {
         // A store may be older than its first factor. With another key than its own, what it has of a user does not open, and nobody
@@ -117,7 +122,7 @@ pub(super) fn mfa(config: &Config, unnamed: Unnamed<'_>) -> Result<Option<sealin
         Unnamed::Fleeting => random(),
         Unnamed::Refused => Err(KeyFileError(NEEDED.to_owned())),
     };
-    Ok(Some(sealing::Keys::new(secret.map_err(wrong)?, None)))
+    Ok(sealing::Keys::new(secret.map_err(wrong)?, None))
 }
 
 /// The keys that sign assertions, the first one first.

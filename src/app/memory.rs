@@ -10,7 +10,7 @@ use crate::memory::redis::{Redis, Setup, StartError};
 use crate::memory::store::Store;
 use crate::memory::volatile::Volatile;
 use crate::memory::{Backend, Memory};
-use crate::mfa::sealing;
+use crate::mfa::EngineKeys;
 use crate::telemetry::Meters;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::error::Error;
@@ -25,7 +25,7 @@ pub(super) struct Opened {
     /// The keys of device cookies.
     pub(super) tokens: TokenKeys,
     /// The keys of what is kept about factors, where it is.
-    pub(super) mfa: Option<sealing::Keys>,
+    pub(super) mfa: Option<EngineKeys>,
 }
 
 /// The memory, and its keys: new ones where nothing outlives the process.

@@ -125,6 +125,9 @@ pub struct Report {
     pub result: LoginResult,
     /// The factor that was passed.
     pub factor: Option<Factor>,
+    /// Of who is not this service itself, the factors that it asks for by itself: where one of them was demanded, or none is bound yet,
+    /// only what it verified is a success.
+    pub verified_here: FactorSet,
 }
 
 /// What somebody says of a login afterwards.
@@ -196,6 +199,8 @@ pub enum Refusal {
     FactorMissing,
     /// That factor was not offered.
     FactorNotOffered,
+    /// This service asks for the factor by itself, and has not seen it.
+    NotVerified,
     /// Only an operator may call a login legitimate that was not completed.
     NotCompleted,
 }
@@ -212,6 +217,10 @@ impl Pending {
         }
         if report.result != LoginResult::Success {
             return Ok(self.unfinished());
+        }
+        let is_asked_here = self.offered.is_empty() || !self.offered.both(report.verified_here).is_empty();
+        if self.demanded && is_asked_here && !report.verified_here.is_empty() {
+            return Err(Refusal::NotVerified);
         }
         if !self.offered.is_empty() {
             let factor = report.factor.ok_or(Refusal::FactorMissing)?;

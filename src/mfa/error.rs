@@ -1,5 +1,6 @@
 //! What may be wrong with a call about factors. Which status and text that makes is the server's.
 
+use super::codes::CodeError;
 use crate::event::FactorSet;
 use std::fmt;
 
@@ -93,6 +94,18 @@ pub enum Required {
     Contact,
     /// A factor, by a step-up for the management of factors.
     StepUp,
+}
+
+impl From<CodeError> for MfaError {
+    /// A code that was sent to somebody else is a wrong one.
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::NotFound => Self::CodeNotFound,
+            CodeError::OtherTarget | CodeError::Mismatch => Self::CodeMismatch,
+            CodeError::Expired => Self::CodeExpired,
+            CodeError::TooManyTries => Self::CodeTriedTooOften,
+        }
+    }
 }
 
 impl fmt::Display for MfaError {

@@ -4,29 +4,47 @@
 //! version: each call reads it, decides on it purely, and puts it, again where somebody else was faster.
 
 pub mod action;
+pub mod ask;
 pub mod assertion;
+pub mod backup_codes;
+mod base32;
 pub mod budgets;
+pub mod challenge;
 pub mod codes;
+pub mod enroll;
+pub mod enrolment;
 mod error;
+pub mod login;
+mod manage;
+mod next;
 pub mod pools;
 pub mod recipient;
 mod records;
 pub mod sealing;
+mod sending;
 pub mod serial;
 pub mod settings;
 pub mod token;
+pub mod totp;
 pub mod user;
+pub mod verify;
 pub mod webauthn;
 pub mod window;
 
 pub use error::{MfaError, Required};
+pub use next::{MANAGEMENT, Next, Shown};
 pub use settings::Settings;
 pub use token::{MfaToken, TokenKind};
 pub use user::UserRecord;
 
+use crate::event::Factor;
 use crate::pipeline::Pipeline;
-use sealing::Keys;
+use assertion::{Signer, SigningKey};
+use backup_codes::SlowHashes;
+use codes::CodeKeys;
+use sealing::{Keys, Use};
 use std::sync::Arc;
+use webauthn::Relying;
 
 /// The engine that asks. One for the process; all cores share it through an `Arc`.
 #[derive(Debug)]
@@ -37,23 +55,40 @@ pub struct Mfa<M> {
     pub settings: Settings,
     /// The secrets of all that it seals and hashes.
     pub keys: Keys,
+    /// Those of codes that are sent.
+    pub code_keys: CodeKeys,
+    /// Signs what was proved.
+    pub signer: Signer,
+    /// Verifies passkeys, where they are on.
+    pub relying: Option<Relying>,
+    slow_hashes: SlowHashes,
+}
+
+/// The keys of the engine.
+#[derive(Debug)]
+pub struct EngineKeys {
+    /// Of what it seals and hashes.
+    pub secrets: Keys,
+    /// Of what it signs, the one that signs first.
+    pub signing: Vec<SigningKey>,
 }
 
 impl<M> Mfa<M> {
     /// An engine beside `pipeline`.
-    pub fn new(pipeline: Arc<Pipeline<M>>, settings: Settings, keys: Keys) -> Self {
-        Self { pipeline, settings, keys }
+    ///
+    /// # Errors
+    ///
+    /// Passkeys cannot be set up as configured; the text names the setting.
+    pub fn new(pipeline: Arc<Pipeline<M>>, settings: Settings, keys: EngineKeys) -> Result<Self, String> {
+        let has_passkeys = settings.factors.set().has(Factor::Webauthn);
+        let relying = has_passkeys.then(|| Relying::new(&settings.webauthn)).transpose()?;
+        let EngineKeys { secrets: keys, signing } = keys;
+        let of_codes = keys.of(Use::Codes);
+        let code_keys = CodeKeys::new(of_codes.first().unwrap_or(&[0; 32]), of_codes.get(1));
+        let signer = Signer::new(&settings.assertion, signing);
+        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, slow_hashes: SlowHashes::default() })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pipeline::tests::{Faulty, pipeline};
-
-    /// An engine over memory of its own.
-    pub(super) fn mfa() -> Mfa<Faulty> {
-        let pipeline = pipeline().expect("its parts are there");
-        Mfa::new(Arc::new(pipeline), Settings::default(), Keys::new([1; 32], None))
-    }
-}
+mod tests;

@@ -72,6 +72,14 @@ impl Pools {
         pool.locked_s(now, settings)
     }
 
+    /// How many wrong proofs the factor bears on this side before it sleeps.
+    #[must_use]
+    pub fn left(&self, factor: Factor, side: Side, now: Timestamp, settings: &Settings) -> u32 {
+        let pool = self.pools.iter().find(|pool| pool.factor == factor && pool.side == side);
+        let failed = pool.map_or(0, |pool| pool.failures.count(now, settings.span()));
+        settings.max(side).saturating_sub(failed)
+    }
+
     /// A proof was wrong. Tells the seconds for which the factor sleeps if this one put it to sleep.
     pub fn failed(&mut self, factor: Factor, side: Side, now: Timestamp, settings: &Settings) -> Option<u32> {
         let span = settings.span();

@@ -1,6 +1,7 @@
 //! To whom a message goes: a number in E.164, or an email address. Neither is ever printed.
 
 use crate::context::phone::{LineType, Phone, Phones};
+use crate::event::Factor;
 use crate::units::CountryCode;
 use lettre::Address;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,15 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// The factor that is proved by what gets there.
+    #[must_use]
+    pub fn factor(self) -> Factor {
+        match self {
+            Self::Sms => Factor::Sms,
+            Self::Email => Factor::Email,
+        }
+    }
+
     /// The word of the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {

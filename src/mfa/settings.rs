@@ -1,5 +1,7 @@
 //! The tunables of asking.
 
+use super::codes::{self, CodeTtl};
+use super::{assertion, pools, webauthn};
 use crate::event::{Factor, FactorSet};
 use crate::privacy::KeyFiles;
 use serde::{Deserialize, Serialize};
@@ -12,10 +14,22 @@ pub struct Settings {
     pub enabled: bool,
     /// The factors that are on.
     pub factors: Factors,
+    /// Who is prompted to bind a factor, and whether that can be put off.
+    pub policy: PromptPolicy,
     /// Files with the secret from which all keys of it follow: the one in use, and behind it the one that it replaces.
     pub key_files: KeyFiles,
     /// How authenticator apps call the place where the codes are good.
     pub issuer: Issuer,
+    /// Seconds for which a code that was sent is good.
+    pub code_ttl_s: CodeTtl,
+    /// How codes that are sent are guarded.
+    pub codes: codes::Settings,
+    /// How many wrong answers put a factor to sleep.
+    pub failures: pools::Settings,
+    /// Passkeys.
+    pub webauthn: webauthn::Settings,
+    /// Assertions.
+    pub assertion: assertion::Settings,
     /// Codes that the caller takes as a first factor.
     pub sign_in_methods: Vec<CodeFactor>,
     /// Codes with which the caller lets people recover their password.
@@ -27,8 +41,14 @@ impl Default for Settings {
         Self {
             enabled: false,
             factors: Factors(vec![Factor::Totp, Factor::BackupCode]),
+            policy: PromptPolicy::PromptAtSignInAndSignUp,
             key_files: KeyFiles::default(),
             issuer: Issuer("askance".to_owned()),
+            code_ttl_s: CodeTtl::of::<600>(),
+            codes: codes::Settings::default(),
+            failures: pools::Settings::default(),
+            webauthn: webauthn::Settings::default(),
+            assertion: assertion::Settings::default(),
             sign_in_methods: Vec::new(),
             recovery_methods: Vec::new(),
         }
@@ -44,6 +64,9 @@ impl Settings {
     pub fn refuse_contradictions(&self) -> Result<(), String> {
         if self.enabled && self.factors.0.is_empty() {
             return Err("mfa.factors: with mfa.enabled there must be a factor to ask for".to_owned());
+        }
+        if self.enabled && self.factors.set().has(Factor::Webauthn) {
+            self.webauthn.parties()?;
         }
         for method in self.sign_in_methods.iter().map(|method| method.factor()) {
             if self.factors.set().has(method) {
@@ -64,6 +87,20 @@ impl Settings {
                         mfa.factors is then no second factor";
         both.then_some(same_sim).into_iter().collect()
     }
+}
+
+/// Who is prompted to bind a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptPolicy {
+    /// Whoever has none, and it cannot be put off.
+    Mandatory,
+    /// Whoever has none, unless they put it off.
+    PromptAtSignInAndSignUp,
+    /// The same, but for new accounts.
+    PromptAtSignIn,
+    /// Nobody.
+    NoPrompt,
 }
 
 /// The factors that are on: none twice, and backup codes never alone.

@@ -1,15 +1,19 @@
 //! `mfa_token`: what stands for one login, or one step-up, that asks for a factor. Sealed, so that it says nothing to whoever holds it,
 //! and good for ten minutes for the client that asked.
 
+use super::assertion::Act;
+use super::pools::Side;
 use super::sealing::{Keys, Use};
 use super::{MfaError, serial};
 use crate::clock::Timestamp;
 use crate::event::FactorSet;
 use crate::memory::decisions::{ClientTag, DecisionId};
+use crate::pipeline::UserName;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 
 /// What a token stands for.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,22 +37,20 @@ pub struct MfaToken {
     /// The factors that count. Of a user who has none, nothing; then it is an email address that is proved.
     #[serde(with = "serial::factors")]
     pub offered: FactorSet,
-    /// Whether the login is at low confidence, and the email address all that it may be proved with.
-    pub email_first: bool,
     /// Whether it comes from a device that is known to be the user's: strangers use up tries of their own.
     pub is_device_known: bool,
+    /// Where the login comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
     /// The address that a user without factors may prove, as the login told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<Email>,
     /// The session, where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
-    /// The application that asked, where one was named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
     /// Of a step-up: what is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<BoundAction>,
+    pub action: Option<Act>,
 }
 
 /// What asks for a factor.
@@ -70,15 +72,6 @@ pub struct Email {
     pub address: String,
     /// It did not change of late, as far as is known: proving it admits a first enrolment.
     pub is_settled: bool,
-}
-
-/// The one thing that a proof is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BoundAction {
-    /// Its name.
-    pub name: String,
-    /// What ties it to its parameters.
-    pub digest: String,
 }
 
 /// For so long a token is good. **Source:** mfa.md.
@@ -120,6 +113,18 @@ impl MfaToken {
         Ok(token)
     }
 
+    /// Who is asked.
+    #[must_use]
+    pub fn user(&self) -> UserName<'_> {
+        UserName { tenant: &self.tenant, id: &self.user }
+    }
+
+    /// From where proofs are tried.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        if self.is_device_known { Side::Known } else { Side::Other }
+    }
+
     /// When it is good for the last time.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
@@ -153,11 +158,10 @@ pub(super) mod tests {
             tenant: "default".to_owned(),
             user: "alice".to_owned(),
             offered: FactorSet::ALL,
-            email_first: false,
             is_device_known: true,
+            ip: None,
             email: Some(Email { address: "alice@example.org".to_owned(), is_settled: true }),
             session: Some("s".to_owned()),
-            audience: None,
             action: None,
         }
     }
@@ -197,7 +201,6 @@ pub(super) mod tests {
             tenant: long(),
             user: long(),
             session: Some(long()),
-            audience: Some(long()),
             email: Some(Email { address, is_settled: true }),
             ..token(0)
         };

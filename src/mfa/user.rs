@@ -3,7 +3,13 @@
 //! Sealed as a whole ([`super::sealing`]); what stands in it in clear are secrets and addresses, so that nothing of it is printed.
 //! A field per concern, each bounded beside its code. What is added later has a default, so that older records open.
 
+use super::assertion::Act;
+use super::challenge::Challenge;
+use super::enrolment::Enrolment;
+use super::pools::Pools;
+use super::recipient::{Channel, Recipient};
 use super::token::{MfaToken, TokenKind};
+use super::webauthn::Handle;
 use super::{MfaError, serial};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::event::{Factor, FactorSet};
@@ -20,8 +26,20 @@ pub struct UserRecord {
     /// The codes that go with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_codes: Option<BackupCodes>,
+    /// What waits for an answer, oldest first.
+    pub challenges: Vec<Challenge>,
+    /// What is about to be bound, oldest first.
+    pub enrolments: Vec<Enrolment>,
     /// What was proved of late, oldest first.
     pub proofs: Vec<Proof>,
+    /// What was answered wrongly of late.
+    pub failures: Pools,
+    /// When the user put off what they are prompted for.
+    #[serde(with = "serial::time_if_any", skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Timestamp>,
+    /// How authenticators know the user; there with the first passkey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<Handle>,
 }
 
 /// A factor that is the user's.
@@ -63,13 +81,13 @@ pub enum Means {
     },
     /// A phone.
     Sms {
-        /// In E.164.
-        number: Hidden<String>,
+        /// Its number.
+        to: Recipient,
     },
     /// A mailbox.
     Email {
-        /// As it was given.
-        address: Hidden<String>,
+        /// Its address.
+        to: Recipient,
     },
 }
 
@@ -82,6 +100,33 @@ impl Means {
             Self::Totp { .. } => Factor::Totp,
             Self::Sms { .. } => Factor::Sms,
             Self::Email { .. } => Factor::Email,
+        }
+    }
+
+    /// As the verifier of passkeys keeps it, of one.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::Webauthn { credential } => Some(credential),
+            Self::Totp { .. } | Self::Sms { .. } | Self::Email { .. } => None,
+        }
+    }
+
+    /// What is proved by codes that are sent there.
+    #[must_use]
+    pub fn of(to: Recipient) -> Self {
+        match to.channel() {
+            Channel::Sms => Self::Sms { to },
+            Channel::Email => Self::Email { to },
+        }
+    }
+
+    /// To whom codes are sent, of a factor that is one.
+    #[must_use]
+    pub fn recipient(&self) -> Option<&Recipient> {
+        match self {
+            Self::Sms { to } | Self::Email { to } => Some(to),
+            Self::Webauthn { .. } | Self::Totp { .. } => None,
         }
     }
 }
@@ -124,12 +169,18 @@ pub struct Proof {
     /// When.
     #[serde(with = "serial::time")]
     pub at: Timestamp,
-    /// In which session, where one was named: its tag, not its name.
+    /// It was the address that the login told, and no factor of the user's.
+    #[serde(default)]
+    pub is_of_contact: bool,
+    /// The key of a passkey that proved it stays in one device, as far as it says so itself.
+    #[serde(default)]
+    pub is_bound_to_device: bool,
+    /// In which session, where one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// For which action, where it was for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
+    pub action: Option<Act>,
 }
 
 /// Names a factor, or a set of codes, of a user: 64 bits at random.
@@ -195,7 +246,7 @@ impl UserRecord {
 
     /// When it may be forgotten.
     pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.factors.is_empty() && self.backup_codes.is_none() {
+        if self.factors.is_empty() && self.backup_codes.is_none() && self.skipped.is_none() {
             Timestamp::from_unix_ms(now.unix_ms() + WITHOUT_FACTORS_MS)
         } else {
             None
@@ -265,14 +316,15 @@ mod tests {
 
     fn full() -> UserRecord {
         let totp = Means::Totp { secret: Hidden(b"secret".to_vec()), last_step: 5 };
-        let email = Means::Email { address: Hidden("alice@example.org".to_owned()) };
+        let recipient = |text: &str| Recipient::email(text).expect("it is an address");
+        let (email, sms) = (recipient("alice@example.org"), recipient("2025550123@example.org"));
         let passkey = || bound(Means::Webauthn { credential: "{}".to_owned() }, None);
         UserRecord {
             factors: vec![
                 passkey(),
                 bound(totp, Some(1)),
-                bound(Means::Sms { number: Hidden("+12025550123".to_owned()) }, Some(2)),
-                bound(email, None),
+                bound(Means::Sms { to: sms }, Some(2)),
+                bound(Means::Email { to: email }, None),
                 passkey(),
             ],
             backup_codes: Some(BackupCodes {
@@ -282,7 +334,7 @@ mod tests {
                 made: at(3),
                 last_used: Some(at(9)),
             }),
-            proofs: Vec::new(),
+            ..UserRecord::default()
         }
     }
 
@@ -325,6 +377,8 @@ mod tests {
                 client: ClientTag(1),
                 factor: Factor::Totp,
                 at: at(at_ms),
+                is_of_contact: false,
+                is_bound_to_device: false,
                 session: None,
                 action: None,
             });

@@ -3,7 +3,7 @@
 use super::request::HOOKS;
 use super::{Pipeline, SettleError};
 use crate::clock::Timestamp;
-use crate::event::{ClientHints, Factor, LoginEvent};
+use crate::event::{ClientHints, Factor, FactorSet, LoginEvent};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::decisions::{DecisionId, LoginResult, Query, Report, Settlement};
 use crate::memory::{Memory, MemoryError, Unvisited};
@@ -53,7 +53,12 @@ impl<M: Memory> Pipeline<M> {
         now: Timestamp,
     ) -> Result<Met, SettleError> {
         let user_id = self.name_of((tenant, user), id, now).await?.ok_or(SettleError::NotFound)?;
-        let report = Report { client: HOOKS, result: LoginResult::Success, factor: Some(factor) };
+        let report = Report {
+            client: HOOKS,
+            result: LoginResult::Success,
+            factor: Some(factor),
+            verified_here: FactorSet::EMPTY,
+        };
         match self.told(self.memory.settle(id, now, report).await).map_err(SettleError::Memory)? {
             Settlement::Counted(visit) => self.count_outcome(visit, report, now),
             // Told again: of two who come with one ticket, one has it.

@@ -29,7 +29,7 @@ pub(crate) struct Faulty {
 }
 
 /// Scores where every history is at hand.
-fn score<'a, M: Memory>(pipeline: &Pipeline<M>, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
+pub(crate) fn score<'a, M: Memory>(pipeline: &Pipeline<M>, event: &'a LoginEvent<'_>, now: Timestamp) -> Scored<'a> {
     let scored = pipeline.score(ClientTag(0), event, now, Look::default());
     scored.unwrap_or_else(|_| unreachable!("nothing is to be fetched"))
 }
@@ -157,7 +157,7 @@ pub(crate) fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn event(time: Timestamp) -> LoginEvent<'static> {
+pub(crate) fn event(time: Timestamp) -> LoginEvent<'static> {
     LoginEvent {
         tenant: "default".into(),
         user: User {
@@ -203,7 +203,12 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     for assessment in [&scored.assessments.new_device, &scored.assessments.impossible_travel] {
         assert_eq!((assessment.code, assessment.confidence), (Code::AssessmentNotAvailable, Confidence::Low));
     }
-    let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
+    let report = Report {
+        client: ClientTag(0),
+        result: LoginResult::Success,
+        factor: Some(Factor::Totp),
+        verified_here: FactorSet::EMPTY,
+    };
     assert!(matches!(now(pipeline.settle(scored.id, report, pipeline.clock.now())), Err(SettleError::Memory(_))));
     assert!(pipeline.meters.render(&[]).contains("askance_memory_errors_total 3"), "visit, keep and settle");
 
@@ -238,7 +243,12 @@ fn logins_under_way_do_not_bring_an_erased_user_back() {
     assert!(pipeline.import(&event(time), true, time).is_ok());
     let risky = LoginEvent { ip: ClientIp::parse("999.1.1.1".into()), ..event(time) };
     let waiting: Vec<DecisionId> = (0..200).map(|_| score(&pipeline, &risky, time).id).collect();
-    let success = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
+    let success = Report {
+        client: ClientTag(0),
+        result: LoginResult::Success,
+        factor: Some(Factor::Totp),
+        verified_here: FactorSet::EMPTY,
+    };
     let mut erase = pin!(pipeline.erase(UserName { tenant: "default", id: "alice" }));
     let mut arriving = waiting.iter();
     let mut taken = 0;

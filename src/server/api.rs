@@ -1,9 +1,13 @@
 //! The main listener: who calls, which call it is, and its answer. Each call has a file of its own below `api/`.
 
+mod asking;
 mod decisions;
 mod endpoint;
+mod enroll;
+mod factors;
 mod failures;
 mod import;
+mod mfa;
 mod openapi;
 mod retry;
 mod score;
@@ -47,7 +51,6 @@ const JSON: &str = "application/json";
 pub(super) struct Service<M> {
     pub(super) pipeline: Arc<Pipeline<M>>,
     /// Asks for factors, where askance does that by itself.
-    #[expect(dead_code, reason = "for the calls of /v1/mfa")]
     pub(super) mfa: Option<Arc<Mfa<M>>>,
     pub(super) access: Access,
     /// Of TLS; without them, every listener is plain.
@@ -150,6 +153,15 @@ impl<M: Memory> Service<M> {
             Endpoint::User(id) => Box::pin(self.user(caller, id, head)).await,
             Endpoint::Export(id) => Box::pin(self.export(caller, id, head)).await,
             Endpoint::Device(id, device) => Box::pin(self.device(caller, (*id, *device), head)).await,
+            Endpoint::MfaFactors => Box::pin(self.mfa_factors(caller, head)).await,
+            Endpoint::MfaChallenge => Box::pin(self.mfa_challenge(caller, headers, body)).await,
+            Endpoint::MfaVerify => Box::pin(self.mfa_verify(caller, headers, body)).await,
+            Endpoint::MfaEnroll => Box::pin(self.mfa_enroll(caller, headers, body)).await,
+            Endpoint::MfaBind => Box::pin(self.mfa_bind(caller, headers, body)).await,
+            Endpoint::MfaSkip => Box::pin(self.mfa_skip(caller, headers, body)).await,
+            Endpoint::UserFactors(id) => Box::pin(self.user_factors(caller, id, head)).await,
+            Endpoint::UserFactor(id, factor) => Box::pin(self.user_factor(caller, (*id, *factor), head)).await,
+            Endpoint::BackupCodes(id) => Box::pin(self.user_backup_codes(caller, id, head)).await,
             Endpoint::Describe => Ok(openapi::describe()),
         }
     }

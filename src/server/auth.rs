@@ -239,6 +239,11 @@ impl Caller<'_> {
         self.client.is_none_or(|client| client.settings.trust_edge)
     }
 
+    /// How the configuration calls it; a local caller has no name of its own.
+    pub(super) fn name(&self) -> &str {
+        self.client.map_or("local", |client| &client.settings.name)
+    }
+
     /// Ties decisions to the client; a local caller is one client.
     pub(super) fn tag(&self) -> ClientTag {
         self.client.map_or(ClientTag(0), |client| client.tag)

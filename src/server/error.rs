@@ -16,28 +16,15 @@ pub(super) enum Failure {
     MalformedJson(String),
     Truncated,
     NotFound,
-    MethodNotAllowed {
-        allow: &'static str,
-    },
+    MethodNotAllowed { allow: &'static str },
     Timeout,
-    TooLarge {
-        bytes_max: usize,
-    },
-    ContentType {
-        expected: &'static str,
-    },
-    Invalid {
-        field: Option<String>,
-        detail: String,
-    },
+    TooLarge { bytes_max: usize },
+    ContentType { expected: &'static str },
+    Invalid { field: Option<String>, detail: String },
     KeyInvalid,
-    ScopeMissing {
-        scope: &'static str,
-    },
+    ScopeMissing { scope: &'static str },
     Tenant,
-    NotLocal {
-        why: &'static str,
-    },
+    NotLocal { why: &'static str },
     Overloaded,
     Draining,
     NoEndUser,
@@ -49,7 +36,6 @@ pub(super) enum Failure {
     MemoryUnavailable,
     NoBackups(String),
     BackupFailed(String),
-    #[expect(dead_code, reason = "for the outcome of a login that askance asks about")]
     NotVerified,
     Mfa(MfaError),
 }

@@ -62,7 +62,7 @@ pub(in crate::memory) fn ids() -> IdSource {
 }
 
 pub(in crate::memory) fn report(client: u64, result: LoginResult, factor: Option<Factor>) -> Report {
-    Report { client: ClientTag(client), result, factor }
+    Report { client: ClientTag(client), result, factor, verified_here: FactorSet::EMPTY }
 }
 
 /// Settles, and gives what was learnt, too.

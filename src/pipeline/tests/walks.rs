@@ -121,7 +121,12 @@ impl World {
         if at_once || who == Who::Thief {
             return (told, at_once);
         }
-        let report = Report { client: ClientTag(0), result: LoginResult::Success, factor: Some(Factor::Totp) };
+        let report = Report {
+            client: ClientTag(0),
+            result: LoginResult::Success,
+            factor: Some(Factor::Totp),
+            verified_here: FactorSet::EMPTY,
+        };
         let settled = now(self.pipeline.memory().settle(id, time, report));
         assert!(matches!(settled, Ok(Settlement::Taken | Settlement::Counted(_))), "{settled:?}");
         (told, true)

@@ -2,6 +2,7 @@
 
 use super::users::{private, tenant};
 use super::{Service, no_content};
+use crate::event::FactorSet;
 use crate::memory::Memory;
 use crate::memory::decisions::{DecisionId, Feedback, Refusal, Report};
 use crate::pipeline::{Search, SettleError};
@@ -37,7 +38,8 @@ impl<M: Memory> Service<M> {
         let Object(outcome): Object<OutcomeBody> = wire::parse(&body)?;
         let id = DecisionId::parse(id).ok_or(Failure::DecisionNotFound)?;
         let factor = outcome.factor.map(|factor| factor.0);
-        let report = Report { client: caller.tag(), result: outcome.result.0, factor };
+        let verified_here = self.mfa.as_ref().map_or(FactorSet::EMPTY, |mfa| mfa.on());
+        let report = Report { client: caller.tag(), result: outcome.result.0, factor, verified_here };
         let settled = self.pipeline.settle(id, report, self.clock.now()).await;
         settled.map(|()| no_content()).map_err(|error| settle_failure(&error))
     }
@@ -73,6 +75,7 @@ fn settle_failure(error: &SettleError) -> Failure {
         SettleError::Refused(Refusal::FactorMissing) => {
             Failure::invalid("factor", "success of a challenge needs the factor that was passed")
         }
+        SettleError::Refused(Refusal::NotVerified) => Failure::NotVerified,
         SettleError::Refused(Refusal::FactorNotOffered) => Failure::invalid("factor", "this factor was not offered"),
     }
 }

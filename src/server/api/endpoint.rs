@@ -14,6 +14,15 @@ pub(super) enum Endpoint<'a> {
     User(&'a str),
     Export(&'a str),
     Device(&'a str, &'a str),
+    MfaFactors,
+    MfaChallenge,
+    MfaVerify,
+    MfaEnroll,
+    MfaBind,
+    MfaSkip,
+    UserFactors(&'a str),
+    UserFactor(&'a str, &'a str),
+    BackupCodes(&'a str),
     Describe,
 }
 
@@ -24,6 +33,12 @@ impl<'a> Endpoint<'a> {
             "/v1/failures" => return Some(Self::Failures),
             "/v1/import" => return Some(Self::Import),
             "/v1/decisions" => return Some(Self::Decisions),
+            "/v1/mfa/factors" => return Some(Self::MfaFactors),
+            "/v1/mfa/challenge" => return Some(Self::MfaChallenge),
+            "/v1/mfa/verify" => return Some(Self::MfaVerify),
+            "/v1/mfa/enroll" => return Some(Self::MfaEnroll),
+            "/v1/mfa/enroll/verify" => return Some(Self::MfaBind),
+            "/v1/mfa/skip" => return Some(Self::MfaSkip),
             "/v1/openapi.json" => return Some(Self::Describe),
             _ => {}
         }
@@ -43,7 +58,12 @@ impl<'a> Endpoint<'a> {
         match path.split_once('/') {
             None => Some(Self::User(path)),
             Some((id, "export")) => Some(Self::Export(id)),
+            Some((id, "factors")) => Some(Self::UserFactors(id)),
+            Some((id, "backup-codes")) => Some(Self::BackupCodes(id)),
             Some((id, rest)) => {
+                if let Some(factor) = rest.strip_prefix("factors/").filter(|factor| !factor.contains('/')) {
+                    return Some(Self::UserFactor(id, factor));
+                }
                 let device = rest.strip_prefix("devices/").filter(|device| !device.contains('/'))?;
                 Some(Self::Device(id, device))
             }
@@ -53,10 +73,20 @@ impl<'a> Endpoint<'a> {
     /// The methods, as the header `Allow` names them.
     pub(super) fn methods(&self) -> &'static str {
         match self {
-            Self::Score | Self::Outcome(_) | Self::Feedback(_) | Self::Failures | Self::Import => "POST",
-            Self::Decisions | Self::Export(_) => "GET",
+            Self::Score
+            | Self::Outcome(_)
+            | Self::Feedback(_)
+            | Self::Failures
+            | Self::Import
+            | Self::MfaChallenge
+            | Self::MfaVerify
+            | Self::MfaEnroll
+            | Self::MfaBind
+            | Self::MfaSkip
+            | Self::BackupCodes(_) => "POST",
+            Self::Decisions | Self::Export(_) | Self::MfaFactors | Self::UserFactors(_) => "GET",
             Self::User(_) => "GET, DELETE",
-            Self::Device(..) => "DELETE",
+            Self::Device(..) | Self::UserFactor(..) => "DELETE",
             Self::Describe => "GET, HEAD",
         }
     }
@@ -73,6 +103,13 @@ impl<'a> Endpoint<'a> {
             Self::User(_) => Route::User,
             Self::Export(_) => Route::Export,
             Self::Device(..) => Route::Device,
+            Self::MfaFactors
+            | Self::MfaChallenge
+            | Self::MfaVerify
+            | Self::MfaEnroll
+            | Self::MfaBind
+            | Self::MfaSkip => Route::Mfa,
+            Self::UserFactors(_) | Self::UserFactor(..) | Self::BackupCodes(_) => Route::Factors,
             Self::Describe => Route::Describe,
         }
     }

@@ -1,9 +1,11 @@
 //! `POST /v1/score`.
 
+use super::asking::Asking;
 use super::retry::{First, Turn};
 use super::{Service, TIME_OFF_MS_MAX, answer_of, reception};
 use crate::memory::decisions::DecisionId;
 use crate::memory::{Fetch, Memory, MemoryError, Share, Sharing, Unshared};
+use crate::mfa::login::Known;
 use crate::pipeline::Look;
 use crate::server::Answer;
 use crate::server::auth::{Caller, Scope};
@@ -27,6 +29,9 @@ impl<M: Memory> Service<M> {
         let minimal = prefers_minimal(headers);
         let body = self.json_body(headers, body).await?;
         let mut looking = Looking::default();
+        if let Some(mfa) = &self.mfa {
+            looking.known = Some(Box::pin(self.known_factors(mfa, caller, &body)).await?);
+        }
         loop {
             match self.attempt(caller, minimal, &body, &mut looking)? {
                 Attempt::Answered(json) => return Ok(answer_of(json)),
@@ -72,7 +77,12 @@ impl<M: Memory> Service<M> {
         caller.may_act_for(login.tenant())?;
         let retry = login.retry_parts(body).filter(|_| looking.turn.is_none());
         let now = self.clock.now();
-        let event = login.of_the_present()?.into_event(reception(caller, now))?;
+        let asking =
+            self.mfa.as_ref().zip(looking.known.as_deref()).map(|(mfa, known)| Asking::new(mfa, known, &login));
+        let mut event = login.of_the_present()?.into_event(reception(caller, now))?;
+        if let Some(asking) = &asking {
+            event.user.enrolled = asking.enrolled()?;
+        }
         if event.time.ms_since(now).abs() > TIME_OFF_MS_MAX {
             return Err(Failure::TimeOutOfRange);
         }
@@ -82,11 +92,12 @@ impl<M: Memory> Service<M> {
             Some(Turn::Again(answer)) => return Ok(Attempt::Answered(answer)),
             Some(Turn::Wait(over)) => return Ok(Attempt::UnderWay(Box::pin(over))),
         }
-        let scored = match self.pipeline.score(caller.tag(), &event, now, looking.look()) {
+        let mut scored = match self.pipeline.score(caller.tag(), &event, now, looking.look()) {
             Ok(scored) => scored,
             Err(fetch) => return Ok(Attempt::Elsewhere(fetch)),
         };
-        let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored) };
+        let asked = asking.map(|asking| asking.ask(&mut scored, caller.tag(), &event, now)).transpose()?;
+        let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored, asked.as_ref()) };
         Ok(match self.pipeline.memory().share(scored.id, scored.context.user, looking.sharing()) {
             None => Attempt::Answered(looking.answered(answer)),
             Some(share) => Attempt::Judged(Box::new(Judged { id: scored.id, answer, share })),
@@ -108,6 +119,8 @@ struct Looking<'a> {
     looks: u8,
     /// Whoever repeats the login waits meanwhile.
     turn: Option<First<'a>>,
+    /// The user's factors, where askance keeps them.
+    known: Option<Box<Known>>,
 }
 
 impl Looking<'_> {

@@ -8,7 +8,7 @@
 use super::ruling;
 use super::subject;
 use crate::clock::{Clock, Started, Timestamp};
-use crate::event::{ClientIp, FailureEvent, FailureKind, Flow, LoginEvent};
+use crate::event::{ClientIp, FactorSet, FailureEvent, FailureKind, Flow, LoginEvent};
 use crate::memory::Memory;
 use crate::memory::decisions::{ClientTag, DecisionId, LoginResult, Report};
 use crate::pipeline::request::Request as Unjudged;
@@ -173,7 +173,7 @@ impl<M: Memory> Service<M> {
         let now = self.clock.now();
         match decision {
             Some(id) => {
-                let report = Report { client, result, factor: None };
+                let report = Report { client, result, factor: None, verified_here: FactorSet::EMPTY };
                 match self.pipeline.settle(id, report, now).await {
                     Err(crate::pipeline::SettleError::Memory(_)) => Err(Failure::MemoryUnavailable),
                     // Told before, or too late: nothing is left to be learnt.

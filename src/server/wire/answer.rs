@@ -1,13 +1,16 @@
 //! `POST /v1/score`: the answer, in Auth0's vocabulary.
 
 use super::json::Json;
+use crate::clock::Timestamp;
 use crate::context::{Grain, Location};
+use crate::event::Factor;
 use crate::pipeline::{Presented, Scored};
 use crate::signals::impossible_travel::Travel;
 use crate::signals::{Assessment, Details, Leg, Signal};
 use crate::units::{Confidence, CountryCode};
 use crate::verdict::evidence::Evidence;
 use crate::verdict::rules::RuleHit;
+use arrayvec::ArrayVec;
 use std::borrow::Cow;
 
 /// A usual answer has some 1,100 bytes.
@@ -17,7 +20,7 @@ const ADDRESS_BYTES_MAX: usize = 64;
 
 /// The whole answer. Whatever stands before or behind a word, its quotes included, is one literal with it: an answer is
 /// made of as few pieces as can be.
-pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
+pub(in crate::server) fn full(scored: &Scored<'_>, asked: Option<&Asked>) -> Vec<u8> {
     let verdict = &scored.verdict;
     let mut json = Json::with_capacity(ANSWER_BYTES);
     head(&mut json, scored);
@@ -37,7 +40,7 @@ pub(in crate::server) fn full(scored: &Scored<'_>) -> Vec<u8> {
     evidence(&mut json, scored);
     reasons(&mut json, scored);
     rules(&mut json, &verdict.rules);
-    mfa(&mut json, scored);
+    mfa(&mut json, scored, asked);
     degraded(&mut json, scored);
     device(&mut json, scored);
     json.raw("}");
@@ -304,11 +307,14 @@ fn rule(json: &mut Json, hit: &RuleHit) {
 }
 
 /// Present when a factor is demanded.
-fn mfa(json: &mut Json, scored: &Scored<'_>) {
+fn mfa(json: &mut Json, scored: &Scored<'_>, asked: Option<&Asked>) {
     let Some(next) = scored.verdict.next else { return };
     json.raw(r#","mfa":{"factors":["#);
     let mut opening = "\"";
-    for factor in scored.verdict.offered.iter() {
+    let offered = scored.verdict.offered;
+    let ordered = asked.map_or(&[][..], |asked| &asked.order).iter().copied().filter(|factor| offered.has(*factor));
+    let others = offered.iter().filter(|factor| asked.is_none_or(|asked| !asked.order.contains(factor)));
+    for factor in ordered.chain(others) {
         json.raw(opening);
         json.plain(factor.as_str());
         json.raw("\"");
@@ -317,8 +323,25 @@ fn mfa(json: &mut Json, scored: &Scored<'_>) {
     json.raw(r#"],"strength":""#);
     json.plain(scored.verdict.strength.as_str());
     json.raw(r#"","next":""#);
-    json.plain(next.as_str());
+    json.plain(asked.and_then(|asked| asked.next).unwrap_or(next.as_str()));
+    if let Some((token, expires)) = asked.and_then(|asked| asked.token.as_ref()) {
+        json.raw(r#"","mfa_token":""#);
+        json.plain(token);
+        json.raw(r#"","expires_at":""#);
+        json.plain(expires.encode(&mut [0; 24]));
+    }
     json.raw("\"}");
+}
+
+/// What askance itself asks for.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Asked {
+    /// The user's factors, in the order in which they are offered.
+    pub(in crate::server) order: ArrayVec<Factor, 5>,
+    /// What stands for the demand, and until when, where there is one.
+    pub(in crate::server) token: Option<(String, Timestamp)>,
+    /// What comes first, where that is not what the verdict says.
+    pub(in crate::server) next: Option<&'static str>,
 }
 
 fn degraded(json: &mut Json, scored: &Scored<'_>) {

@@ -110,11 +110,11 @@ impl<'de: 'a, 'a> Members<'de> for Login<'a> {
 #[derive(Debug, Default)]
 struct UserBody<'a> {
     id: Option<Cow<'a, str>>,
-    has_email: bool,
+    email: Option<Cow<'a, str>>,
     email_verified: Option<bool>,
     phone_number: Option<Cow<'a, str>>,
     phone_region: Option<Cow<'a, str>>,
-    enrolled: FactorSet,
+    enrolled: Option<FactorSet>,
     groups: Option<Groups<'a>>,
     created_at: Option<Cow<'a, str>>,
     phone_changed_at: Option<Cow<'a, str>>,
@@ -140,12 +140,12 @@ impl<'de: 'a, 'a> Members<'de> for UserBody<'a> {
     fn take<A: MapAccess<'de>>(&mut self, name: UserName, map: &mut A) -> Result<(), A::Error> {
         match name {
             UserName::Id => self.id = text(map, 1..=256)?,
-            UserName::Email => self.has_email = text_or_null(map, 0..=1024)?.is_some_and(|email| !email.is_empty()),
+            UserName::Email => self.email = text_or_null(map, 0..=1024)?.filter(|email| !email.is_empty()),
             UserName::EmailVerified => self.email_verified = map.next_value()?,
             UserName::PhoneNumber => self.phone_number = text_or_null(map, 0..=usize::MAX)?,
             UserName::PhoneRegion => self.phone_region = text_or_null(map, 0..=usize::MAX)?,
             UserName::EnrolledFactors => {
-                self.enrolled = map.next_value::<Option<Factors>>()?.map_or(FactorSet::EMPTY, |factors| factors.0);
+                self.enrolled = map.next_value::<Option<Factors>>()?.map(|factors| factors.0);
             }
             UserName::CreatedAt => self.created_at = text_or_null(map, 0..=usize::MAX)?,
             UserName::PhoneChangedAt => self.phone_changed_at = text_or_null(map, 0..=usize::MAX)?,
@@ -225,6 +225,15 @@ impl<'de> Deserialize<'de> for Factors {
     }
 }
 
+/// What judging a login does not need, and asking for a factor does.
+#[derive(Debug)]
+pub(in crate::server) struct Aside {
+    pub(in crate::server) email: Option<String>,
+    pub(in crate::server) session: Option<String>,
+    /// The caller says what factors the user has.
+    pub(in crate::server) names_factors: bool,
+}
+
 /// What the caller of a request is trusted with, and when it came.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct Reception {
@@ -236,6 +245,22 @@ impl<'a> LoginBody<'a> {
     /// The tenant, for which the caller may not be allowed to act.
     pub(in crate::server) fn tenant(&self) -> &str {
         self.0.tenant.as_deref().unwrap_or("default")
+    }
+
+    /// The user, as far as is needed to find out what factors they have.
+    pub(in crate::server) fn user_id(&self) -> &str {
+        self.0.user.as_ref().and_then(|user| user.id.as_deref()).unwrap_or_default()
+    }
+
+    /// What only asking for a factor needs to know.
+    pub(in crate::server) fn aside(&self) -> Aside {
+        let user = self.0.user.as_ref();
+        let session = self.0.session_id.as_deref().filter(|id| !id.is_empty());
+        Aside {
+            email: user.and_then(|user| user.email.as_deref()).map(str::to_owned),
+            session: session.map(str::to_owned),
+            names_factors: user.is_some_and(|user| user.enrolled.is_some()),
+        }
     }
 
     /// The two ends of `body`, which this was parsed from, around the value of `time`: what a retry repeats byte by byte.
@@ -349,11 +374,11 @@ impl<'a> UserBody<'a> {
         };
         Ok(User {
             id: self.id.unwrap_or_default(),
-            has_email: self.has_email,
+            has_email: self.email.is_some(),
             email_verified: self.email_verified,
             phone_number: self.phone_number,
             phone_region: self.phone_region.map(region).transpose()?,
-            enrolled: self.enrolled,
+            enrolled: self.enrolled.unwrap_or_default(),
             groups: self.groups.unwrap_or_default().0,
             created_at: time("user.created_at", self.created_at)?,
             phone_changed_at: time("user.phone_changed_at", self.phone_changed_at)?,

@@ -10,6 +10,7 @@ mod json;
 pub(super) mod logged;
 pub(super) mod login;
 mod members;
+pub(super) mod mfa;
 pub(super) mod outcome;
 pub(super) mod users;
 

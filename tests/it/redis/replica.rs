@@ -231,7 +231,13 @@ impl Replica {
         id: DecisionId,
         result: LoginResult,
     ) -> Result<askance::memory::decisions::Settlement, MemoryError> {
-        self.memory.settle(id, Clock.now(), Report { client: CLIENT, result, factor: Some(Factor::Totp) }).await
+        self.memory
+            .settle(
+                id,
+                Clock.now(),
+                Report { client: CLIENT, result, factor: Some(Factor::Totp), verified_here: FactorSet::EMPTY },
+            )
+            .await
     }
 
     pub(crate) fn query(&self, name: Option<&str>, limit: usize) -> Query {

@@ -1,12 +1,16 @@
 //! Decisions over a crash: those that wait, their outcomes, and what is left of them.
 
 use super::*;
-use crate::event::Factor;
+use crate::event::{Factor, FactorSet};
 use crate::memory::decisions::tests::{at, given, ids, pending, settled};
 use crate::memory::decisions::{ClientTag, Label, LoginResult, Pending};
 
-pub(super) const PASSED: Report =
-    Report { client: ClientTag(1), result: LoginResult::Success, factor: Some(Factor::Totp) };
+pub(super) const PASSED: Report = Report {
+    client: ClientTag(1),
+    result: LoginResult::Success,
+    factor: Some(Factor::Totp),
+    verified_here: FactorSet::EMPTY,
+};
 const FRAUD: Feedback = Feedback { client: ClientTag(1), by_operator: false, label: Label::Fraud };
 
 pub(super) fn waiting(number: u128) -> Decision {
