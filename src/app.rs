@@ -1,6 +1,7 @@
 //! Builds every part from the configuration and owns it.
 
 mod aging;
+mod connectors;
 mod data;
 mod keys;
 mod memory;
@@ -22,6 +23,7 @@ use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::{Meters, RuleCounts};
 use crate::verdict;
+pub use connectors::messenger;
 use data::{Reloader, Watched};
 pub use keys::{Unnamed, assertion_keys, private_text, secrets, tokens};
 use memory::Opened;
@@ -222,6 +224,7 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     let lists = IpLists::load(&untrusted_ip.lists, &untrusted_ip.allow, clock);
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
     keys::check(config)?;
+    messenger(config, &config.mfa.connectors, clock)?;
     let tokens = keys::tokens(config, Unnamed::Fleeting)?;
     Ok(loaded(config, tokens, geoip, lists, &RuleCounts::default()))
 }

@@ -134,6 +134,13 @@ pub fn client_key() -> Option<String> {
     std::env::var("ASKANCE_KEY").ok()
 }
 
+/// A secret that the environment has under this name, if it has one.
+#[must_use]
+pub fn secret(variable: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one reader of settings")]
+    std::env::var(variable).ok().filter(|secret| !secret.is_empty())
+}
+
 impl Source {
     /// `file` if one is named, else `config.toml` if there is one, else the built-in defaults; and this process's
     /// variables.

@@ -14,7 +14,8 @@ mod trust;
 pub use address::Networks;
 pub use dial::{Capped, dial};
 pub use target::Target;
-pub use trust::{Authorities, TrustError};
+pub(crate) use target::is_this_machine;
+pub use trust::{Authorities, TrustError, tls_client};
 
 use crate::clock::{Clock, Timestamp};
 use bytes::Bytes;
@@ -168,7 +169,7 @@ impl Destination {
         authorities: Authorities<'_>,
         clock: Clock,
     ) -> Result<Self, TrustError> {
-        let tls = target.is_https().then(|| trust::client(authorities, clock)).transpose()?;
+        let tls = target.is_https().then(|| tls_client(authorities, clock)).transpose()?;
         Ok(Self { target, allowed, tls, clock })
     }
 

@@ -242,6 +242,11 @@ fn secret(path: &Path) -> Result<[u8; 32], KeyFileError> {
 ///
 /// What is wrong with the file, with its path.
 pub fn private_text(path: &Path) -> Result<String, String> {
+    private_text_within(path, FILE_BYTES_MAX)
+}
+
+/// The same of one that may be longer.
+pub(super) fn private_text_within(path: &Path, bytes_max: u64) -> Result<String, String> {
     let refused = |why: String| format!("{}: {why}", path.display());
     let file = File::open(path).map_err(|error| refused(error.to_string()))?;
     let mode = file.metadata().map_err(|error| refused(error.to_string()))?.permissions().mode();
@@ -249,7 +254,7 @@ pub fn private_text(path: &Path) -> Result<String, String> {
         return Err(refused(format!("others may read it (mode {:03o}); chmod 600 it", mode & 0o777)));
     }
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
+    file.take(bytes_max).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
     Ok(text)
 }
 

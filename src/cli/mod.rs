@@ -6,6 +6,7 @@ mod check_config;
 mod chunks;
 mod client;
 mod client_key;
+mod connector;
 mod demo;
 mod doctor;
 mod geo;
@@ -51,6 +52,9 @@ enum Command {
         /// How logs call the client
         name: String,
     },
+    /// Try the connectors that carry messages
+    #[command(subcommand)]
+    Connector(connector::ConnectorCommand),
     /// Look at the deployment, and say what is well, what is not, and what mends it
     ///
     /// Nothing is changed. The exit code is 0 only if there is no error; warnings are none.
@@ -98,6 +102,7 @@ pub fn run() -> u8 {
         Command::Serve => serve::run(&source),
         Command::CheckConfig { json } => check_config::run(&source, json),
         Command::ClientKey { name } => client_key::run(&name),
+        Command::Connector(command) => connector::run(&source, &command),
         Command::Doctor(arguments) => doctor::run(&source, &arguments),
         Command::Geo { ip, json } => geo::run(&source, &ip, json),
         Command::Backup(arguments) => backup::run(&source, &arguments),

@@ -12,7 +12,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use settings::{EmailBudget, SmsBudget};
+pub use settings::{EmailBudget, EmailSettings, SmsBudget, SmsSettings};
 
 use super::codes;
 use super::recipient::{Channel, Recipient};

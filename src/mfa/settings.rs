@@ -2,6 +2,9 @@
 
 use super::codes::{self, CodeTtl};
 use super::{assertion, pools, webauthn};
+use super::budgets::{EmailSettings, SmsSettings};
+use super::message::{Connectors, Locale, TemplateSettings};
+use super::recipient::Channel;
 use crate::event::{Factor, FactorSet};
 use crate::privacy::KeyFiles;
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,16 @@ pub struct Settings {
     pub sign_in_methods: Vec<CodeFactor>,
     /// Codes with which the caller lets people recover their password.
     pub recovery_methods: Vec<CodeFactor>,
+    /// The language of messages to whoever's own is not known, or has no text.
+    pub locale: Locale,
+    /// Text messages.
+    pub sms: SmsSettings,
+    /// Mail.
+    pub email: EmailSettings,
+    /// Who carries messages, in the order in which they are tried.
+    pub connectors: Connectors,
+    /// What messages say, in place of our own texts.
+    pub templates: Vec<TemplateSettings>,
 }
 
 impl Default for Settings {
@@ -51,6 +64,11 @@ impl Default for Settings {
             assertion: assertion::Settings::default(),
             sign_in_methods: Vec::new(),
             recovery_methods: Vec::new(),
+            locale: Locale::default(),
+            sms: SmsSettings::default(),
+            email: EmailSettings::default(),
+            connectors: Connectors::default(),
+            templates: Vec::new(),
         }
     }
 }
@@ -82,10 +100,19 @@ impl Settings {
     /// What an operator should know of them.
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
-        let both = self.factors.set().has(Factor::Sms) && self.recovery_methods.contains(&CodeFactor::Sms);
+        let factors = self.factors.set();
+        let both = factors.has(Factor::Sms) && self.recovery_methods.contains(&CodeFactor::Sms);
         let same_sim = "mfa.recovery_methods: whoever holds the SIM recovers the password and is sent the code: `sms` in \
                         mfa.factors is then no second factor";
-        both.then_some(same_sim).into_iter().collect()
+        let no_sms = self.enabled && factors.has(Factor::Sms) && !self.connectors.carry(Channel::Sms);
+        let no_email = self.enabled && factors.has(Factor::Email) && !self.connectors.carry(Channel::Email);
+        let warnings = [
+            (both, same_sim),
+            (no_sms, "mfa.connectors: none carries `sms`, which is in mfa.factors: nobody can be sent a code"),
+            (no_email, "mfa.connectors: none carries `email`, which is in mfa.factors: nobody can be sent a code"),
+            (self.connectors.log_codes(), "mfa.connectors: codes are written to this log: whoever reads it passes"),
+        ];
+        warnings.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning).collect()
     }
 }
 
@@ -209,11 +236,15 @@ mod tests {
     }
 
     #[test]
-    fn one_sim_for_recovery_and_mfa_is_warned_of() {
+    fn what_makes_a_factor_none_is_warned_of() {
         for (text, warned) in [
             ("factors = ['sms']\nrecovery_methods = ['sms']", true),
             ("factors = ['sms']\nrecovery_methods = ['email']", false),
             ("factors = ['totp']\nrecovery_methods = ['sms']", false),
+            ("enabled = true\nfactors = ['sms']", true),
+            ("enabled = true\nfactors = ['email']", true),
+            ("factors = ['sms']", false),
+            ("[[connectors]]\nname = 'l'\nkind = 'sms'\ntype = 'log'\ndanger_log_codes = true", true),
         ] {
             assert_eq!(read(text).map(|settings| !settings.warnings().is_empty()), Ok(warned), "{text}");
         }

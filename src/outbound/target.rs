@@ -42,6 +42,20 @@ impl Target {
         self.uri.path_and_query().map_or("/", |path| path.as_str())
     }
 
+    /// A place below this one.
+    ///
+    /// # Errors
+    ///
+    /// The two together are no URL.
+    pub fn below(&self, path: &str) -> Result<Self, String> {
+        let (base, query) = self.path().split_once('?').unwrap_or((self.path(), ""));
+        if !query.is_empty() {
+            return Err("must have no query: a path goes behind it".to_owned());
+        }
+        let scheme = if self.is_https { "https" } else { "http" };
+        Self::try_from(format!("{scheme}://{}{}/{path}", self.authority(), base.trim_end_matches('/')))
+    }
+
     /// Whether what is said there is for nobody else.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -127,6 +141,16 @@ mod tests {
             let target = Target::try_from(url.to_owned());
             let found = target.as_ref().ok().map(|target| (target.host(), target.port(), target.path()));
             assert_eq!(found, parts, "{url}");
+        }
+        for (base, below) in [
+            ("https://api.example.org", Ok("https://api.example.org/v2/send")),
+            ("https://api.example.org:8443/base/", Ok("https://api.example.org:8443/base/v2/send")),
+            ("http://[::1]:1/base", Ok("http://[::1]:1/base/v2/send")),
+            ("https://api.example.org/?a=b", Err(())),
+        ] {
+            let base = Target::try_from(base.to_owned()).expect("it is a target");
+            let found = base.below("v2/send").map(|target| target.to_string()).map_err(|_| ());
+            assert_eq!(found.as_deref().map_err(|_| ()), below);
         }
         assert!(Target::try_from(format!("https://example.org/{}", "a".repeat(2_048))).is_err());
     }

@@ -31,7 +31,11 @@ impl fmt::Display for TrustError {
 impl std::error::Error for TrustError {}
 
 /// TLS 1.2 and 1.3 towards a place whose certificate one of `authorities` signed.
-pub(super) fn client(authorities: Authorities<'_>, clock: Clock) -> Result<Arc<ClientConfig>, TrustError> {
+///
+/// # Errors
+///
+/// There is no authority, or what is given is none.
+pub fn tls_client(authorities: Authorities<'_>, clock: Clock) -> Result<Arc<ClientConfig>, TrustError> {
     let builder = ClientConfig::builder_with_details(Arc::new(ring::default_provider()), Arc::new(clock))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(|error| TrustError(error.to_string()))?;

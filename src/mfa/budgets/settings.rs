@@ -3,6 +3,22 @@
 use crate::bounded::Bounded;
 use serde::{Deserialize, Serialize};
 
+/// `mfa.sms`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmsSettings {
+    /// How much may be sent.
+    pub budget: SmsBudget,
+}
+
+/// `mfa.email`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmailSettings {
+    /// How much may be sent.
+    pub budget: EmailBudget,
+}
+
 /// Text messages, which cost their sender money, and their receiving network brings some: floods aim at a prefix or a country.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
