@@ -48,7 +48,13 @@ pub(super) fn number(value: f64) -> String {
         return "0".to_owned();
     }
     // Rust writes the shortest digits, too, but places point and exponent otherwise: one digit, a point, the others, `e`.
-    let written = format!("{value:e}");
+    let shortest = format!("{value:e}");
+    // Of two that are as short and as near, it takes the greater one, and the standard the even one, as so many digits are rounded to. At
+    // powers of two, that may be another double.
+    let count = shortest.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", count.saturating_sub(1));
+    let is_it = even.parse().is_ok_and(|even: f64| even.to_bits() == value.to_bits());
+    let written = if is_it { even } else { shortest };
     let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
