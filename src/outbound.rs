@@ -183,10 +183,29 @@ impl Destination {
         tokio::time::timeout(deadline, self.converse(call)).await.unwrap_or(Err(CallError::TimedOut))
     }
 
+    /// Asks for what is there, and waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`CallError`].
+    pub async fn get(&self, deadline: Duration) -> Result<Reply, CallError> {
+        let request = || {
+            let mut request = Request::get(self.target.path()).body(Full::default()).ok()?;
+            *request.headers_mut() = self.headers().ok()?;
+            Some(request)
+        };
+        let request = request().ok_or(CallError::Unresolved)?;
+        tokio::time::timeout(deadline, self.send(request, deadline)).await.unwrap_or(Err(CallError::TimedOut))
+    }
+
     async fn converse(&self, call: Call) -> Result<Reply, CallError> {
+        let deadline = call.deadline;
+        self.send(self.request(call)?, deadline).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>, deadline: Duration) -> Result<Reply, CallError> {
         let plain_only = !self.target.is_https();
-        let stream = dial(self.target.host(), self.target.port(), &self.allowed, plain_only, call.deadline).await?;
-        let request = self.request(call)?;
+        let stream = dial(self.target.host(), self.target.port(), &self.allowed, plain_only, deadline).await?;
         match &self.tls {
             None => self.exchange(stream, request).await,
             Some(tls) => {
@@ -197,12 +216,18 @@ impl Destination {
         }
     }
 
-    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, CallError> {
+    /// What every call has.
+    fn headers(&self) -> Result<HeaderMap, CallError> {
         let mut headers = HeaderMap::new();
         let host = HeaderValue::from_str(self.target.authority()).map_err(|_| CallError::Unresolved)?;
         headers.insert(HOST, host);
         headers.insert(USER_AGENT, HeaderValue::from_static("askance"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        Ok(headers)
+    }
+
+    fn request(&self, call: Call) -> Result<Request<Full<Bytes>>, CallError> {
+        let mut headers = self.headers()?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(call.content_type));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(call.body.len()));
         headers.extend(call.headers.into_iter().map(|(name, Secret(value))| (name, value)));

@@ -1,10 +1,10 @@
 //! The tunables of asking.
 
-use super::codes::{self, CodeTtl};
-use super::{assertion, pools, webauthn};
 use super::budgets::{EmailSettings, SmsSettings};
+use super::codes::{self, CodeTtl};
 use super::message::{Connectors, Locale, TemplateSettings};
 use super::recipient::Channel;
+use super::{assertion, pools, webauthn};
 use crate::event::{Factor, FactorSet};
 use crate::privacy::KeyFiles;
 use serde::{Deserialize, Serialize};

@@ -113,7 +113,7 @@ impl Hooks {
     pub fn load(settings: &Settings, in_flight_max: usize, clock: Clock) -> Result<Self, String> {
         let tokens = settings.jwt.as_ref().map(|jwt| Tokens::load(jwt, clock)).transpose();
         Ok(Self {
-            tokens: tokens.map_err(|why| format!("hooks.jwt.jwks_file: {why}"))?,
+            tokens: tokens?,
             doors: Doors::new(settings),
             verdicts: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),
             step_ups: Verdicts::new(settings.verdicts_max.as_usize(), settings.verdict_ttl_s, clock),

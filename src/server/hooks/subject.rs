@@ -58,7 +58,7 @@ impl fmt::Display for Fault {
             Self::UserAmbiguous => "more than one line of hooks.user_header",
             Self::UserUnreadable => "what names the user holds no name",
             Self::TokenRefused => "a token is none of hooks.jwt, or has expired",
-            Self::TokenKeyUnknown => "a token is signed by a key that is not in hooks.jwt.jwks_file",
+            Self::TokenKeyUnknown => "a token is signed by a key that is not in hooks.jwt.jwks_file, or at jwks_url",
             Self::AddressMissing => "a trusted proxy sends no hooks.client_ip_header",
             Self::Memory => "memory does not answer",
             Self::Late => "not done within hooks.deadline_ms",

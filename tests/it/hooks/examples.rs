@@ -1,14 +1,30 @@
-//! `examples/proxies/start`, as its README says, with each proxy.
+//! `examples/proxies/start` and `examples/identity-servers/start`, as their READMEs say, with each proxy and each server.
 
 use super::peers::is_tested;
+use std::path::Path;
 use std::process::Command;
 
 fn check(proxy: &str, program: &str, lines: usize) {
-    if !is_tested(program) {
-        return;
+    if is_tested(program) {
+        check_lines("proxies", &[proxy], lines);
     }
-    let started = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/proxies/start"))
-        .args([proxy, "--once", "--apart", "--askance", env!("CARGO_BIN_EXE_askance")])
+}
+
+/// With the packages that `scripts/test` installed.
+fn check_server(server: &str) {
+    let packages = std::env::var_os("ASKANCE_EXAMPLE_PACKAGES").map(|packages| Path::new(&packages).join(server));
+    let Some(packages) = packages.filter(|packages| packages.is_dir()) else {
+        let is_skipped = std::env::var_os("ASKANCE_SKIP_PEERS").is_some();
+        assert!(is_skipped, "ASKANCE_EXAMPLE_PACKAGES has no {server}, and ASKANCE_SKIP_PEERS is not set");
+        return;
+    };
+    check_lines("identity-servers", &[server, "--packages", packages.to_str().unwrap()], 6);
+}
+
+fn check_lines(example: &str, arguments: &[&str], lines: usize) {
+    let started = Command::new(format!("{}/examples/{example}/start", env!("CARGO_MANIFEST_DIR")))
+        .args(arguments)
+        .args(["--once", "--apart", "--askance", env!("CARGO_BIN_EXE_askance")])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&started.stdout);
@@ -49,4 +65,19 @@ fn the_example_of_envoy_by_grpc_shows_what_it_says() {
 #[test]
 fn the_example_of_dovecot_shows_what_it_says() {
     check("dovecot", "dovecot", 2);
+}
+
+#[test]
+fn the_example_of_oidc_provider_shows_what_it_says() {
+    check_server("oidc-provider");
+}
+
+#[test]
+fn the_example_of_better_auth_shows_what_it_says() {
+    check_server("better-auth");
+}
+
+#[test]
+fn the_example_of_django_allauth_shows_what_it_says() {
+    check_server("django-allauth");
 }

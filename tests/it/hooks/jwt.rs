@@ -7,7 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
 struct Issuer(Ed25519KeyPair, &'static str);
@@ -18,13 +22,16 @@ impl Issuer {
         Self(Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap(), name)
     }
 
-    fn write(keys: &[&Self], path: &Path) {
+    fn set(keys: &[&Self]) -> String {
         let jwk = |issuer: &&Self| {
             let x = URL_SAFE_NO_PAD.encode(issuer.0.public_key());
             json!({"kty": "OKP", "crv": "Ed25519", "kid": issuer.1, "x": x})
         };
-        let set = json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()});
-        std::fs::write(path.with_extension("new"), set.to_string()).unwrap();
+        json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()}).to_string()
+    }
+
+    fn write(keys: &[&Self], path: &Path) {
+        std::fs::write(path.with_extension("new"), Self::set(keys)).unwrap();
         std::fs::rename(path.with_extension("new"), path).unwrap();
     }
 
@@ -42,9 +49,13 @@ fn claims(user: &str) -> Value {
 }
 
 fn with_tokens(settings: Settings, place: &str, name: &str) -> Settings {
+    with_keys(("jwks_file", "jwks.json"), settings, place, name)
+}
+
+fn with_keys((key, keys): (&str, &str), settings: Settings, place: &str, name: &str) -> Settings {
     let algorithms = toml::Value::Array(vec!["EdDSA".into()]);
     settings
-        .set("hooks.jwt.jwks_file", "jwks.json")
+        .set(&format!("hooks.jwt.{key}"), keys)
         .set("hooks.jwt.issuer", "https://id.example.org")
         .set("hooks.jwt.audience", "app")
         .set("hooks.jwt.algorithms", algorithms)
@@ -130,6 +141,42 @@ fn keys_are_replaced_while_the_service_runs() {
     assert_eq!(status(&new), 200, "what does not load leaves what is there");
 }
 
+/// Keys at this address, and not in a file.
+fn at(url: &str) -> Settings {
+    let allow = toml::Value::Array(vec!["127.0.0.0/8".into()]);
+    with_keys(("jwks_url", url), settings(), "header", "x-session").set("hooks.jwt.allow", allow)
+}
+
+#[test]
+fn an_issuer_hands_out_its_keys_by_itself() {
+    let issuer = Issuer::new("one");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let (keys, calls) = (Issuer::set(&[&issuer]), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&calls);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = [0; 1024];
+            let length = stream.read(&mut head).unwrap_or(0);
+            assert!(head[..length].starts_with(b"GET /jwks.json HTTP/1.1\r\n"), "{:?}", &head[..length]);
+            counted.fetch_add(1, Ordering::Relaxed);
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{keys}", keys.len());
+            stream.write_all(answer.as_bytes()).ok();
+        }
+    });
+    let (server, _) = start(&at(&url), &issuer);
+    assert_eq!(calls.load(Ordering::Relaxed), 0, "the start waits for nobody");
+    let status = |issuer: &Issuer| ask(&server, &[("x-session", &issuer.token(&claims("alice")))]).status;
+    eventually("the keys are there", || (status(&issuer) == 200).then_some(()));
+    // Whoever sends tokens of keys that are nobody's has them fetched again, and not each time.
+    for _ in 0..50 {
+        assert_eq!(status(&Issuer::new("two")), 401);
+    }
+    assert_eq!(status(&issuer), 200);
+    let calls = calls.load(Ordering::Relaxed);
+    assert!((1..=10).contains(&calls), "{calls} calls");
+}
+
 #[test]
 fn a_start_without_keys_or_with_two_places_is_refused() {
     let issuer = Issuer::new("one");
@@ -137,6 +184,8 @@ fn a_start_without_keys_or_with_two_places_is_refused() {
     for (settings, named) in [
         (good.clone().set("hooks.jwt.jwks_file", "absent.json"), "absent.json"),
         (good.clone().set("hooks.jwt.header", "authorization"), "hooks.jwt"),
+        (good.clone().set("hooks.jwt.jwks_url", "https://id.example.org/jwks.json"), "jwks_file and jwks_url"),
+        (at("http://id.example.org/jwks.json"), "hooks.jwt.jwks_url"),
         (good.clone().set("hooks.jwt.algorithms", toml::Value::Array(vec!["HS256".into()])), "hooks.jwt.algorithms"),
         (good.clone().set("hooks.jwt.algorithms", toml::Value::Array(vec!["none".into()])), "hooks.jwt.algorithms"),
         (good.clone().set("hooks.jwt.algorithms", toml::Value::Array(Vec::new())), "hooks.jwt.algorithms"),

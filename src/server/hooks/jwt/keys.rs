@@ -9,8 +9,8 @@ use serde::Deserialize;
 /// Issuers have two or three. More than this is no key set.
 const KEYS_MAX: usize = 64;
 
-/// The keys of one file.
-#[derive(Debug, Clone)]
+/// The keys of one issuer.
+#[derive(Debug, Clone, Default)]
 pub(super) struct KeySet {
     keys: Vec<Key>,
 }

@@ -7,6 +7,7 @@
 
 mod keys;
 mod settings;
+mod source;
 
 pub use settings::{Algorithm, JwtSettings};
 
@@ -17,18 +18,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keys::{KeySet, Verify};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::io::Read;
-use std::path::Path;
+use source::Source;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// A longer one is none: proxies have no room for it, either.
 const TOKEN_BYTES_MAX: usize = 8192;
-const FILE_BYTES_MAX: u64 = 1 << 20;
-/// So often the file is looked at: a key that is taken out of it is good for no longer.
-const LOOK: Duration = Duration::from_secs(10);
-/// And so often for a key that is not known.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Clocks of two machines differ; a token that is from the future by less is good.
 const SKEW_S: f64 = 60.0;
 
@@ -36,8 +30,10 @@ const SKEW_S: f64 = 60.0;
 #[derive(Debug)]
 pub(super) struct Tokens {
     pub(super) settings: JwtSettings,
-    keys: ArcSwap<KeySet>,
-    looked: Mutex<Started>,
+    source: Source,
+    keys: Arc<ArcSwap<KeySet>>,
+    /// When the source was looked at last; not yet where the start did not need it.
+    looked: Mutex<Option<Started>>,
     clock: Clock,
 }
 
@@ -74,35 +70,43 @@ enum Audience {
 }
 
 impl Tokens {
-    /// Loads the keys.
+    /// Loads the keys of a file. Those at an address are fetched when the first token comes: an issuer that is away keeps nobody from
+    /// starting, and until it is there no token is good.
     pub(super) fn load(settings: &JwtSettings, clock: Clock) -> Result<Self, String> {
-        let keys = read(&settings.jwks_file)?;
-        Ok(Self {
-            settings: settings.clone(),
-            keys: ArcSwap::from_pointee(keys),
-            looked: Mutex::new(clock.start()),
-            clock,
-        })
+        let source = Source::new(settings, clock)?;
+        let (keys, looked) = match &source {
+            Source::File(path) => {
+                let keys = source::read(path).map_err(|why| format!("hooks.jwt.jwks_file: {why}"))?;
+                (keys, Some(clock.start()))
+            }
+            Source::Url(_) => (KeySet::default(), None),
+        };
+        let keys = Arc::new(ArcSwap::from_pointee(keys));
+        Ok(Self { settings: settings.clone(), source, keys, looked: Mutex::new(looked), clock })
     }
 
-    /// Looks at the file if that is due; `again` is whether somebody needs a key that is not there. A file that does not load leaves the keys
+    /// Looks at the source if that is due; `again` is whether somebody needs a key that is not there. What does not load leaves the keys
     /// that are there.
     pub(super) async fn keep_fresh(&self, again: bool) {
-        let interval = if again { LOOK_AGAIN } else { LOOK };
+        let [look, look_again] = self.source.looks();
+        let interval = if again { look_again } else { look };
         {
             let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            if looked.elapsed() < interval {
+            if looked.is_some_and(|looked| looked.elapsed() < interval) {
                 return;
             }
             // Others go on with the keys that are there.
-            *looked = self.clock.start();
+            *looked = Some(self.clock.start());
         }
-        let path = self.settings.jwks_file.clone();
-        let loaded = tokio::task::spawn_blocking(move || read(&path)).await;
-        match loaded.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(keys) => self.keys.store(Arc::new(keys)),
-            Err(why) => tracing::error!(%why, "hooks.jwt.jwks_file is not taken; the keys of before serve"),
-        }
+        let (source, keys) = (self.source.clone(), Arc::clone(&self.keys));
+        // It goes on where whoever asked waits no longer: the next one finds the keys.
+        let looking = tokio::spawn(async move {
+            match source.keys().await {
+                Ok(loaded) => keys.store(Arc::new(loaded)),
+                Err(why) => tracing::error!(%why, "{} is not taken; the keys of before serve", source.setting()),
+            }
+        });
+        looking.await.unwrap_or_default();
     }
 
     /// The user whom a token names.
@@ -144,14 +148,6 @@ impl Tokens {
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, Unverified> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Unverified::Refused)?;
     serde_json::from_slice(&bytes).map_err(|_| Unverified::Refused)
-}
-
-fn read(path: &Path) -> Result<KeySet, String> {
-    let refused = |why: String| format!("{}: {why}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| refused(error.to_string()))?;
-    KeySet::parse(&text).map_err(refused)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The tunables of tokens that name a user.
 
+use crate::outbound::{Networks, Target};
 use crate::server::hooks::UserHeader;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -8,8 +9,15 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtSettings {
-    /// The issuer's public keys (RFC 7517).
-    pub jwks_file: PathBuf,
+    /// The issuer's public keys (RFC 7517), in a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// The same, where the issuer hands them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<Target>,
+    /// Networks that are not public, in which that may be.
+    #[serde(default)]
+    pub allow: Networks,
     /// Who issues them: `iss`.
     pub issuer: String,
     /// For whom they are: one of `aud`.
@@ -54,7 +62,7 @@ fn usual_claim() -> String {
 }
 
 impl JwtSettings {
-    /// Every token is in one place.
+    /// Every token is in one place, and so are keys.
     ///
     /// # Errors
     ///
@@ -62,6 +70,9 @@ impl JwtSettings {
     pub(in crate::server::hooks) fn refuse_two_places(&self) -> Result<(), String> {
         if self.cookie.is_some() == self.header.is_some() {
             return Err("hooks.jwt needs one of cookie and header".to_owned());
+        }
+        if self.jwks_file.is_some() == self.jwks_url.is_some() {
+            return Err("hooks.jwt needs one of jwks_file and jwks_url".to_owned());
         }
         if self.algorithms.is_empty() {
             return Err("hooks.jwt.algorithms: with none, no token is ever good".to_owned());

@@ -19,7 +19,14 @@ fn settings(change: &Value) -> JwtSettings {
 
 fn tokens(settings: JwtSettings, keys: &[Value]) -> Tokens {
     let keys = KeySet::parse(&json!({"keys": keys}).to_string()).expect("a key set");
-    Tokens { settings, keys: ArcSwap::from_pointee(keys), looked: Mutex::new(Clock.start()), clock: Clock }
+    let source = Source::new(&settings, Clock).expect("a file is named");
+    Tokens {
+        settings,
+        source,
+        keys: Arc::new(ArcSwap::from_pointee(keys)),
+        looked: Mutex::new(Some(Clock.start())),
+        clock: Clock,
+    }
 }
 
 fn encoded(value: &Value) -> String {
