@@ -16,7 +16,7 @@ use crate::memory::decisions::IdSource;
 use crate::memory::embedded::StartError;
 use crate::memory::store::Store;
 use crate::memory::{Backend, Memory, MemoryError, redis};
-use crate::mfa::Mfa;
+use crate::mfa::{EngineKeys, Mfa};
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::hooks::Hooks;
 use crate::server::tls::Certificates;
@@ -147,8 +147,7 @@ impl App {
         let Opened { memory, key, tokens, mfa: mfa_keys } = memory::open(&config, &meters, clock)?;
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
-        let mfa = mfa_keys.map(|keys| Mfa::new(Arc::clone(&pipeline), config.mfa.clone(), keys)).transpose();
-        let mfa = mfa.map_err(|problem| ConfigError::one(&config.origin, problem))?.map(Arc::new);
+        let mfa = mfa_keys.map(|keys| asking(&config, &pipeline, keys, clock)).transpose()?;
         let (of_server, counted) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, hooks, certificates.clone(), of_server, mfa, counted, clock);
         Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
@@ -186,6 +185,18 @@ impl App {
         memory.memory().close().map_err(AppError::Unwritten)?;
         Ok(served?)
     }
+}
+
+/// The engine that asks for factors.
+fn asking(
+    config: &Config,
+    pipeline: &Arc<Pipeline<Store>>,
+    keys: EngineKeys,
+    clock: Clock,
+) -> Result<Arc<Mfa<Store>>, ConfigError> {
+    let messenger = messenger(config, &config.mfa.connectors, clock)?;
+    let mfa = Mfa::new(Arc::clone(pipeline), config.mfa.clone(), keys, messenger);
+    mfa.map(Arc::new).map_err(|problem| ConfigError::one(&config.origin, problem))
 }
 
 /// Loads the certificates that the configuration names, if it names any.

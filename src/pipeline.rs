@@ -263,6 +263,11 @@ impl<M: Memory> Pipeline<M> {
         &self.velocity
     }
 
+    /// What reads phone numbers.
+    pub fn phones(&self) -> &Phones {
+        &self.phones
+    }
+
     /// The source of ids.
     pub fn ids(&self) -> &IdSource {
         &self.ids

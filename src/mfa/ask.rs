@@ -12,11 +12,13 @@ use serde_json::Value;
 
 /// What the caller wants to be asked for; of nothing, what is offered first.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// A factor of this kind.
     pub factor: Option<Factor>,
     /// This one.
     pub id: Option<FactorId>,
+    /// The language that the user reads.
+    pub locale: Option<&'a str>,
 }
 
 /// A challenge that was begun.
@@ -40,10 +42,10 @@ pub struct Begun {
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Chosen {
-    factor: Factor,
+pub(super) struct Chosen {
+    pub(super) factor: Factor,
     /// Which of the user's; none of passkeys, backup codes, and an address that the login told.
-    id: Option<FactorId>,
+    pub(super) id: Option<FactorId>,
 }
 
 impl<M: Memory> Mfa<M> {
@@ -52,7 +54,11 @@ impl<M: Memory> Mfa<M> {
     /// # Errors
     ///
     /// The factor is not offered here, sleeps, or its message cannot be sent.
-    pub async fn begin(&self, token: &MfaToken, wanted: Wanted, now: Timestamp) -> Result<Begun, MfaError> {
+    pub async fn begin(&self, token: &MfaToken, wanted: Wanted<'_>, now: Timestamp) -> Result<Begun, MfaError> {
+        let record = self.read_user(token.user(), now).await?;
+        if matches!(self.choose(&record, token, wanted)?.factor, Factor::Sms | Factor::Email) {
+            return Box::pin(self.ask_by_message(token, wanted, now)).await;
+        }
         self.update_user(token.user(), now, |record| {
             let chosen = self.choose(record, token, wanted)?;
             let settings = &self.settings.failures;
@@ -62,13 +68,14 @@ impl<M: Memory> Mfa<M> {
             match chosen.factor {
                 Factor::Totp | Factor::BackupCode => self.ask_for_code(record, token, chosen, now),
                 Factor::Webauthn => self.ask_for_passkey(record, token, chosen, now),
-                Factor::Sms | Factor::Email => Err(MfaError::ConnectorMissing),
+                // It was another one a moment ago.
+                Factor::Sms | Factor::Email => Err(MfaError::FactorNotEnabled(self.on())),
             }
         })
         .await
     }
 
-    fn choose(&self, record: &UserRecord, token: &MfaToken, wanted: Wanted) -> Result<Chosen, MfaError> {
+    pub(super) fn choose(&self, record: &UserRecord, token: &MfaToken, wanted: Wanted<'_>) -> Result<Chosen, MfaError> {
         let usable = record.usable(token, self.on());
         let refused = || MfaError::FactorNotEnabled(usable.iter().copied().collect());
         if let Some(id) = wanted.id {

@@ -160,7 +160,7 @@ impl<M: Memory> Mfa<M> {
         let uri = totp::uri(secret, self.settings.issuer.as_str(), wish.label.unwrap_or(&token.user));
         let qr_svg = totp::qr_svg(&uri);
         let needs = Needs::App { secret: totp::written(secret), uri, qr_svg };
-        let enrolment = enrolment(token, wish, Binding::Totp(Hidden(secret.to_vec())))?;
+        let enrolment = enrolment(ChallengeId::random()?, token, wish, Binding::Totp(Hidden(secret.to_vec())));
         Ok(record.begin(enrolment, needs, token.expires(), now))
     }
 
@@ -183,7 +183,7 @@ impl<M: Memory> Mfa<M> {
         let begun = relying.begin_registration(who, &existing, now);
         let (options, registering) = begun.map_err(|_| MfaError::WebauthnFailed)?;
         let expires = Timestamp::from_unix_ms(now.unix_ms() + i64::from(CEREMONY_S) * 1000).unwrap_or(now);
-        let enrolment = enrolment(token, wish, Binding::Passkey(registering))?;
+        let enrolment = enrolment(ChallengeId::random()?, token, wish, Binding::Passkey(registering));
         Ok(record.begin(enrolment, Needs::Passkey(options), expires.min(token.expires()), now))
     }
 
@@ -289,13 +289,13 @@ impl UserRecord {
     }
 }
 
-pub(super) fn enrolment(token: &MfaToken, wish: Wish<'_>, binding: Binding) -> Result<Enrolment, MfaError> {
-    Ok(Enrolment {
-        id: ChallengeId::random()?,
+pub(super) fn enrolment(id: ChallengeId, token: &MfaToken, wish: Wish<'_>, binding: Binding) -> Enrolment {
+    Enrolment {
+        id,
         of: token.decision,
         kind: token.kind,
         label: wish.label.map(str::to_owned),
         until: token.expires(),
         binding,
-    })
+    }
 }

@@ -43,7 +43,10 @@ use crate::event::Factor;
 use crate::pipeline::Pipeline;
 use assertion::{Signer, SigningKey};
 use backup_codes::SlowHashes;
+use budgets::Budgets;
 use codes::CodeKeys;
+use delivery::Delivery;
+use message::Messenger;
 use sealing::{Keys, Use};
 use std::sync::Arc;
 use webauthn::Relying;
@@ -63,6 +66,8 @@ pub struct Mfa<M> {
     pub signer: Signer,
     /// Verifies passkeys, where they are on.
     pub relying: Option<Relying>,
+    /// Carries codes.
+    pub delivery: Delivery,
     slow_hashes: SlowHashes,
 }
 
@@ -81,14 +86,23 @@ impl<M> Mfa<M> {
     /// # Errors
     ///
     /// Passkeys cannot be set up as configured; the text names the setting.
-    pub fn new(pipeline: Arc<Pipeline<M>>, settings: Settings, keys: EngineKeys) -> Result<Self, String> {
+    pub fn new(
+        pipeline: Arc<Pipeline<M>>,
+        settings: Settings,
+        keys: EngineKeys,
+        messenger: Messenger,
+    ) -> Result<Self, String> {
         let has_passkeys = settings.factors.set().has(Factor::Webauthn);
         let relying = has_passkeys.then(|| Relying::new(&settings.webauthn)).transpose()?;
         let EngineKeys { secrets: keys, signing } = keys;
         let of_codes = keys.of(Use::Codes);
         let code_keys = CodeKeys::new(of_codes.first().unwrap_or(&[0; 32]), of_codes.get(1));
         let signer = Signer::new(&settings.assertion, signing);
-        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, slow_hashes: SlowHashes::default() })
+        let of_budgets = keys.of(Use::Budgets);
+        let (sms, email) = (settings.sms.budget, settings.email.budget);
+        let budgets = Budgets::new(of_budgets.first().unwrap_or(&[0; 32]), settings.codes, sms, email);
+        let (delivery, slow_hashes) = (Delivery { budgets, messenger }, SlowHashes::default());
+        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, delivery, slow_hashes })
     }
 }
 

@@ -22,7 +22,23 @@ pub(super) fn mfa() -> Mfa<Faulty> {
     let pipeline = pipeline().expect("its parts are there");
     let signing = SigningKey::generate().and_then(|pem| SigningKey::parse(&pem)).expect("there is randomness");
     let keys = EngineKeys { secrets: Keys::new([1; 32], None), signing: vec![signing] };
-    Mfa::new(Arc::new(pipeline), Settings::default(), keys).expect("it has no passkeys")
+    let settings = Settings::default();
+    let messenger = Messenger::new(&settings.connectors, &[], &settings.locale, &NoSources, Clock);
+    let messenger = messenger.expect("it has no connectors");
+    Mfa::new(Arc::new(pipeline), settings, keys, messenger).expect("it has no passkeys")
+}
+
+/// Nothing is read.
+struct NoSources;
+
+impl message::Sources for NoSources {
+    fn secret(&self, _: &message::SecretSource) -> Result<String, String> {
+        Err("there is none".to_owned())
+    }
+
+    fn file(&self, _: &std::path::Path) -> Result<Vec<u8>, String> {
+        Err("there is none".to_owned())
+    }
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

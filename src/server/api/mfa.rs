@@ -45,7 +45,8 @@ impl<M: Memory> Service<M> {
         let Object(body): Object<ChallengeBody<'_>> = wire::parse(&body)?;
         let token = self.token(mfa, caller, &body.mfa_token.0)?;
         let id = body.id.map(|id| FactorId::parse(&id.0).ok_or(MfaError::NoSuchFactor)).transpose()?;
-        let wanted = Wanted { factor: body.factor.map(|factor| factor.0), id };
+        let locale = body.locale.as_ref().map(|text| &*text.0);
+        let wanted = Wanted { factor: body.factor.map(|factor| factor.0), id, locale };
         let begun = mfa.begin(&token, wanted, self.clock.now()).await?;
         Ok(private(&ChallengeAnswer::from(begun)))
     }

@@ -21,7 +21,6 @@ pub(in crate::server) struct ChallengeBody<'a> {
     pub(in crate::server) factor: Option<Word<Factor>>,
     #[serde(borrow)]
     pub(in crate::server) id: Option<ShortText<'a>>,
-    #[expect(dead_code, reason = "for messages")]
     #[serde(borrow)]
     pub(in crate::server) locale: Option<Text<'a, 1, 35>>,
 }
