@@ -80,7 +80,11 @@ impl AsyncRead for Capped {
                 self.left = left;
                 Poll::Ready(Ok(()))
             }
-            None => Poll::Ready(Err(ErrorKind::FileTooLarge.into())),
+            None => {
+                // Nor is there any more of it later, whoever asks.
+                self.left = 0;
+                Poll::Ready(Err(ErrorKind::FileTooLarge.into()))
+            }
         }
     }
 }

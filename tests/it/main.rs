@@ -2,8 +2,8 @@
 //! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `openapi` its description, `config`
 //! and `commands` the command line, `clients` the snippets of the documentation; `agents`, `databases` and `lists` where facts come
 //! from; `rules` those of the operator; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `faults` what
-//! fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `layering` the direction of
-//! dependencies inside `src`, `privacy` what of people lies on the disk.
+//! fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `messages` what carries codes, `layering`
+//! the direction of dependencies inside `src`, `privacy` what of people lies on the disk.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,6 +28,7 @@ mod hooks;
 mod http;
 mod layering;
 mod lists;
+mod messages;
 mod openapi;
 mod peers;
 mod presets;
