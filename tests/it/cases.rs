@@ -1,16 +1,16 @@
-//! The portable cases: each is run, or stands in the list of those that a later issue brings.
+//! The portable cases: each of them is run.
 
 mod aggregate;
 mod client_ip;
+mod codes;
 mod compare;
-mod deferred;
 mod hook;
 mod model;
 mod score;
 
 use crate::support::{Askance, repository};
 use client_ip::ClientIpCase;
-use deferred::{DEFERRED, DEFERRED_MAX};
+use codes::CodesCase;
 use model::{AggregateCase, CaseFile, HookCase, ScoreCase};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,17 +34,16 @@ impl Tally {
 }
 
 #[test]
-fn every_case_passes_or_is_deferred() {
+fn every_case_passes() {
     let files = read_files();
     let mut tally = Tally::default();
-    let mut unknown_shape = BTreeSet::new();
-    let mut by_process: BTreeMap<(bool, String), Vec<ScoreCase>> = BTreeMap::new();
+    let mut by_process: BTreeMap<String, Vec<ScoreCase>> = BTreeMap::new();
     for file in &files {
         for case in &file.cases {
             match file.shape.as_str() {
                 "score" => {
                     let case: ScoreCase = parse(file, case);
-                    by_process.entry((is_deferred(&case.id), case.process_key())).or_default().push(case);
+                    by_process.entry(case.process_key()).or_default().push(case);
                 }
                 "aggregate" => {
                     let case: AggregateCase = parse(file, case);
@@ -58,7 +57,11 @@ fn every_case_passes_or_is_deferred() {
                     let case: HookCase = parse(file, case);
                     tally.note(&case.id, &case.title, hook::run(&case));
                 }
-                _ => assert!(unknown_shape.insert(id_of(case)), "{} stands twice", id_of(case)),
+                "codes" => {
+                    let case: CodesCase = parse(file, case);
+                    tally.note(&case.id, &case.title, codes::run(&case));
+                }
+                shape => panic!("{}: no runner for the shape {shape}", file.topic),
             }
         }
     }
@@ -74,7 +77,7 @@ fn every_case_passes_or_is_deferred() {
             });
         }
     });
-    report(&tally.into_inner().expect("no case was run twice"), &unknown_shape);
+    report(&tally.into_inner().expect("no case was run twice"));
 }
 
 /// Each takes most of its time to start.
@@ -91,45 +94,15 @@ fn run_group(group: &[ScoreCase], tally: &Mutex<Tally>) {
     }
 }
 
-/// Prints the counts where no test runner hides them, then fails if a case that is not deferred did not pass.
-fn report(tally: &Tally, unknown_shape: &BTreeSet<String>) {
-    let passed: Vec<&String> = tally.passed.iter().filter(|id| !is_deferred(id)).collect();
-    let early: Vec<&String> = tally.passed.iter().filter(|id| is_deferred(id)).collect();
-    let failed: Vec<&String> =
-        tally.failed.iter().filter(|(id, _)| !is_deferred(id)).map(|(_, difference)| difference).collect();
-    let not_run: Vec<&String> = unknown_shape.iter().filter(|id| !is_deferred(id)).collect();
-
-    let mut out = std::io::stderr();
-    let by_issue = (1..=8).map(|issue| (issue, DEFERRED.iter().filter(|entry| entry.issue == issue).count()));
-    let by_issue: Vec<String> =
-        by_issue.filter(|(_, count)| *count > 0).map(|(issue, count)| format!("{count} to issue {issue}")).collect();
-    writeln!(out, "cases: {} passed, {} deferred ({})", passed.len(), DEFERRED.len(), by_issue.join(", ")).unwrap();
-    if !early.is_empty() {
-        writeln!(out, "cases: deferred, yet passing already: {early:?}").unwrap();
-    }
-    assert!(not_run.is_empty(), "no runner for the shape of {not_run:?}, and not deferred either");
+/// Prints the count where no test runner hides it, then fails if a case did not pass.
+fn report(tally: &Tally) {
+    writeln!(std::io::stderr(), "cases: {} passed", tally.passed.len()).unwrap();
     assert!(
-        failed.is_empty(),
+        tally.failed.is_empty(),
         "{} cases failed:\n{}",
-        failed.len(),
-        failed.iter().map(|f| format!("  {f}\n")).collect::<String>()
+        tally.failed.len(),
+        tally.failed.values().map(|f| format!("  {f}\n")).collect::<String>()
     );
-}
-
-#[test]
-fn the_deferred_list_only_gets_shorter() {
-    assert_eq!(DEFERRED.len(), DEFERRED_MAX, "lower DEFERRED_MAX with the list; nothing is ever added to it");
-    let known: BTreeSet<String> = read_files().iter().flat_map(|file| file.cases.iter().map(id_of)).collect();
-    let mut seen = BTreeSet::new();
-    for entry in DEFERRED {
-        assert!(known.contains(entry.id), "{} is no case", entry.id);
-        assert!(seen.insert(entry.id), "{} is listed twice", entry.id);
-        assert!((2..=8).contains(&entry.issue) && !entry.why.is_empty(), "{} waits for nothing", entry.id);
-    }
-}
-
-fn is_deferred(id: &str) -> bool {
-    DEFERRED.iter().any(|entry| entry.id == id)
 }
 
 fn read_files() -> Vec<CaseFile> {

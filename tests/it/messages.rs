@@ -1,7 +1,7 @@
 //! Messages through connectors, with providers of our own that misbehave on demand: they hang, refuse, tear, flood and redirect.
 
 mod commands;
-mod http_fake;
+pub(crate) mod http_fake;
 mod mail;
 mod order;
 mod providers;

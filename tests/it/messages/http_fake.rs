@@ -8,48 +8,48 @@ use std::thread::JoinHandle;
 
 /// What it says to everybody.
 #[derive(Debug, Clone)]
-pub(super) struct Says {
+pub(crate) struct Says {
     bytes: Vec<u8>,
     /// Whether the connection stays open behind it.
     stays: bool,
 }
 
 impl Says {
-    pub(super) fn answer(status: u16, headers: &str, body: &str) -> Self {
+    pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Self {
         let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
         Self { bytes: [head.as_bytes(), body.as_bytes()].concat(), stays: true }
     }
 
-    pub(super) fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self::answer(status, "", "")
     }
 
-    pub(super) fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self { bytes: Vec::new(), stays: true }
     }
 
     /// A good answer whose end is missing.
-    pub(super) fn torn() -> Self {
+    pub(crate) fn torn() -> Self {
         let whole = Self::answer(200, "", r#"{"success":true}"#).bytes;
         Self { bytes: whole[..whole.len() - 4].to_vec(), stays: false }
     }
 
     /// A good answer that does not end for long.
-    pub(super) fn huge() -> Self {
+    pub(crate) fn huge() -> Self {
         Self::answer(200, "", &format!(r#"{{"success":true,"x":"{}"}}"#, "x".repeat(1 << 20)))
     }
 }
 
 /// One request.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Heard {
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 #[derive(Debug)]
-pub(super) struct HttpFake {
-    pub(super) address: SocketAddr,
+pub(crate) struct HttpFake {
+    pub(crate) address: SocketAddr,
     says: Arc<Mutex<Says>>,
     heard: Arc<Mutex<Vec<Heard>>>,
     stopping: Arc<AtomicBool>,
@@ -57,7 +57,7 @@ pub(super) struct HttpFake {
 }
 
 impl HttpFake {
-    pub(super) fn start(says: Says) -> Self {
+    pub(crate) fn start(says: Says) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (says, heard) = (Arc::new(Mutex::new(says)), Arc::new(Mutex::new(Vec::new())));
@@ -78,15 +78,15 @@ impl HttpFake {
         Self { address, says, heard, stopping, accepting: Some(accepting) }
     }
 
-    pub(super) fn says(&self, says: Says) {
+    pub(crate) fn says(&self, says: Says) {
         *self.says.lock().unwrap() = says;
     }
 
-    pub(super) fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }
