@@ -39,6 +39,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct App {
     pipeline: Arc<Pipeline<Store>>,
+    mfa: Option<Arc<Mfa<Store>>>,
     server: Server<Store>,
     meters: Arc<Meters>,
     certificates: Option<Arc<Certificates>>,
@@ -148,9 +149,10 @@ impl App {
         let loaded = Loaded { tokens, ..loaded };
         let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
         let mfa = mfa_keys.map(|keys| asking(&config, &pipeline, keys, clock)).transpose()?;
+        let of_app = mfa.clone();
         let (of_server, counted) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, hooks, certificates.clone(), of_server, mfa, counted, clock);
-        Ok(Self { pipeline, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
+        Ok(Self { pipeline, mfa: of_app, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
     }
 
     /// The addresses as bound: main ones in the order of the configuration, those of the hooks, the admin listener's last.
@@ -175,11 +177,11 @@ impl App {
         for warning in self.config.mfa.warnings() {
             tracing::warn!("{warning}");
         }
-        let Self { pipeline, server, meters, certificates, config, files } = self;
+        let Self { pipeline, mfa, server, meters, certificates, config, files } = self;
         let (source, started) = (source.cloned(), config.clone());
         let _aging = aging::start(&pipeline)?;
         let memory = Arc::clone(&pipeline);
-        let hangup = Reloader { pipeline, meters, clock: Clock, certificates, source, started, config, files };
+        let hangup = Reloader { pipeline, mfa, meters, clock: Clock, certificates, source, started, config, files };
         let hangup = hangup.start()?;
         let served = server.run(stop, || hangup.ask());
         memory.memory().close().map_err(AppError::Unwritten)?;
@@ -196,7 +198,8 @@ fn asking(
 ) -> Result<Arc<Mfa<Store>>, ConfigError> {
     let messenger = messenger(config, &config.mfa.connectors, clock)?;
     let mfa = Mfa::new(Arc::clone(pipeline), config.mfa.clone(), keys, messenger);
-    mfa.map(Arc::new).map_err(|problem| ConfigError::one(&config.origin, problem))
+    let mfa = mfa.map_err(|problem| ConfigError::one(&config.origin, problem))?;
+    Ok(Arc::new(mfa.with_step_up(config.step_up.clone())))
 }
 
 /// Loads the certificates that the configuration names, if it names any.

@@ -36,6 +36,8 @@ pub struct Config {
     pub memory: memory::Settings,
     /// Asking for factors.
     pub mfa: mfa::Settings,
+    /// Proofs within a session.
+    pub step_up: mfa::step_up::Settings,
     /// What may be known of people, and for how long.
     pub privacy: privacy::Settings,
     /// The log.

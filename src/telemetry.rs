@@ -163,6 +163,10 @@ pub enum Route {
     Mfa,
     /// `/v1/users/{id}/factors` and what stands below it, and `/v1/users/{id}/backup-codes`
     Factors,
+    /// `/v1/step-up` and what stands below it
+    StepUp,
+    /// `/.well-known/jwks.json`
+    KeySet,
     /// `/v1/openapi.json`
     Describe,
     /// What reverse proxies ask.
@@ -174,7 +178,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Score,
         Self::Outcome,
         Self::Feedback,
@@ -186,6 +190,8 @@ impl Route {
         Self::Device,
         Self::Mfa,
         Self::Factors,
+        Self::StepUp,
+        Self::KeySet,
         Self::Describe,
         Self::Hook,
         Self::Admin,
@@ -205,6 +211,8 @@ impl Route {
             Self::Device => "device",
             Self::Mfa => "mfa",
             Self::Factors => "factors",
+            Self::StepUp => "step_up",
+            Self::KeySet => "jwks",
             Self::Describe => "openapi",
             Self::Hook => "hook",
             Self::Admin => "admin",

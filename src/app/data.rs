@@ -3,7 +3,7 @@
 //! All of it happens on one thread of its own, so that no request ever waits for a file. What does not load leaves what
 //! was there.
 
-use super::{Reloaded, lists_over, load_over};
+use super::{Reloaded, keys, lists_over, load_over};
 use crate::bounded::Bounded;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
@@ -11,6 +11,7 @@ use crate::context::data_file::Stamp;
 use crate::context::geoip::{GeoIp, GeoIpError};
 use crate::context::ip_lists::ListError;
 use crate::memory::store::Store;
+use crate::mfa::{self, Mfa};
 use crate::pipeline::{Loaded, Pipeline};
 use crate::privacy::KeyFiles;
 use crate::server::tls::{Certificates, TlsError};
@@ -25,6 +26,7 @@ use std::time::Duration;
 /// What is needed to read everything again.
 pub(super) struct Reloader {
     pub(super) pipeline: Arc<Pipeline<Store>>,
+    pub(super) mfa: Option<Arc<Mfa<Store>>>,
     pub(super) meters: Arc<Meters>,
     pub(super) clock: Clock,
     pub(super) certificates: Option<Arc<Certificates>>,
@@ -180,11 +182,15 @@ impl Reloader {
             let mut files = list_files(&config);
             let reloaded = load_over(&config, self.clock, &self.pipeline.loaded())?;
             files.extend(database_files(&reloaded.loaded.geoip));
-            Ok::<_, ConfigError>((config, reloaded, files))
+            let signing = keys::named_assertion_keys(&config)?;
+            Ok::<_, ConfigError>((config, reloaded, files, signing))
         });
         match read {
-            Ok((config, Reloaded { loaded, databases_refused, lists_refused }, files)) => {
+            Ok((config, Reloaded { loaded, databases_refused, lists_refused }, files, signing)) => {
                 self.pipeline.replace(loaded);
+                if let (Some(mfa), Some(keys)) = (&self.mfa, signing) {
+                    mfa.signer.replace(keys);
+                }
                 (self.config, self.files) = (config, files);
                 databases_refused.iter().for_each(|error| self.database_refused(error));
                 lists_refused.iter().for_each(|error| self.list_refused(error));
@@ -203,6 +209,8 @@ impl Reloader {
             || self.config.memory != self.started.memory
             || privacy_of_store(&self.config) != privacy_of_store(&self.started)
             || self.config.telemetry != self.started.telemetry
+            || of_start(&self.config.mfa) != of_start(&self.started.mfa)
+            || self.config.step_up != self.started.step_up
             || sources_max(&self.config) != sources_max(&self.started)
     }
 
@@ -226,6 +234,13 @@ impl Reloader {
         self.meters.data_read(DataKind::List, false);
         tracing::error!(%error, "a list is refused; the last good one, if any, stays");
     }
+}
+
+/// What of asking needs a restart: all but the keys of assertions.
+fn of_start(settings: &mfa::Settings) -> mfa::Settings {
+    let mut settings = settings.clone();
+    settings.assertion.key_files.clear();
+    settings
 }
 
 /// What a store is opened with.

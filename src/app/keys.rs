@@ -142,6 +142,13 @@ pub fn assertion_keys(
     keys.map_err(|error| wrong(config, ASSERTION, &error))
 }
 
+/// The keys of assertions that the configuration names; `None` when it names none.
+pub(super) fn named_assertion_keys(config: &Config) -> Result<Option<Vec<SigningKey>>, ConfigError> {
+    let settings = &config.mfa.assertion;
+    let is_named = config.mfa.enabled && !settings.key_files.is_empty();
+    is_named.then(|| assertion_keys(config, settings, Unnamed::Refused)).transpose()
+}
+
 fn unnamed_assertion_key(unnamed: Unnamed<'_>) -> Result<SigningKey, KeyFileError> {
     let made = || Ok(SigningKey::generate()?);
     match unnamed {

@@ -19,6 +19,7 @@ pub mod login;
 mod manage;
 pub mod message;
 mod next;
+pub mod onboard;
 pub mod pools;
 pub mod recipient;
 mod records;
@@ -26,6 +27,7 @@ pub mod sealing;
 mod sending;
 pub mod serial;
 pub mod settings;
+pub mod step_up;
 pub mod token;
 pub mod totp;
 pub mod user;
@@ -68,6 +70,8 @@ pub struct Mfa<M> {
     pub relying: Option<Relying>,
     /// Carries codes.
     pub delivery: Delivery,
+    /// What may be proved within a session.
+    pub step_up: step_up::Settings,
     slow_hashes: SlowHashes,
 }
 
@@ -102,7 +106,14 @@ impl<M> Mfa<M> {
         let (sms, email) = (settings.sms.budget, settings.email.budget);
         let budgets = Budgets::new(of_budgets.first().unwrap_or(&[0; 32]), settings.codes, sms, email);
         let (delivery, slow_hashes) = (Delivery { budgets, messenger }, SlowHashes::default());
-        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, delivery, slow_hashes })
+        let step_up = step_up::Settings::default();
+        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, delivery, step_up, slow_hashes })
+    }
+
+    /// The same, with what may be proved within a session.
+    #[must_use]
+    pub fn with_step_up(self, step_up: step_up::Settings) -> Self {
+        Self { step_up, ..self }
     }
 }
 

@@ -119,7 +119,8 @@ impl<M> Mfa<M> {
     #[must_use]
     pub fn next(&self, record: &UserRecord, token: &MfaToken) -> Next {
         let on = self.on();
-        if !record.is_proved(token) {
+        // Who signs up proved all that there was at the caller's.
+        if token.kind != TokenKind::SignUp && !record.is_proved(token) {
             return if !record.usable(token, on).is_empty() {
                 Next::Challenge
             } else if self.may_prove_email(token) {
@@ -157,10 +158,12 @@ impl<M> Mfa<M> {
     where
         M: Memory,
     {
-        if self.settings.policy == PromptPolicy::Mandatory {
-            return Err(MfaError::NotUserControlled);
-        }
         self.update_user(token.user(), now, |record| {
+            // Whoever has one already, of a new account, is offered another one.
+            let is_offer = token.kind == TokenKind::SignUp && record.has_primary(self.on());
+            if self.settings.policy == PromptPolicy::Mandatory && !is_offer {
+                return Err(MfaError::NotUserControlled);
+            }
             if !record.is_proved(token) && token.kind != TokenKind::SignUp {
                 return Err(MfaError::VerificationRequired(Required::Factor));
             }

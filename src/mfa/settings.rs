@@ -35,6 +35,8 @@ pub struct Settings {
     pub assertion: assertion::Settings,
     /// Codes that the caller takes as a first factor.
     pub sign_in_methods: Vec<CodeFactor>,
+    /// What is bound by itself where the caller verified it.
+    pub bind_verified: Vec<CodeFactor>,
     /// Codes with which the caller lets people recover their password.
     pub recovery_methods: Vec<CodeFactor>,
     /// The language of messages to whoever's own is not known, or has no text.
@@ -63,6 +65,7 @@ impl Default for Settings {
             webauthn: webauthn::Settings::default(),
             assertion: assertion::Settings::default(),
             sign_in_methods: Vec::new(),
+            bind_verified: vec![CodeFactor::Sms, CodeFactor::Email],
             recovery_methods: Vec::new(),
             locale: Locale::default(),
             sms: SmsSettings::default(),

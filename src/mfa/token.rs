@@ -63,6 +63,8 @@ pub enum TokenKind {
     StepUp,
     /// A new account, whose owner sets up factors.
     SignUp,
+    /// An old account without a factor, whose owner is prompted for one. It asks for nothing that the login would rest on.
+    SignIn,
 }
 
 /// An email address of the account.

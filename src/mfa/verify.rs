@@ -62,7 +62,8 @@ impl<M: Memory> Mfa<M> {
         let user = token.user();
         let trial = Trial { mfa: self, token, id, answer, hashed, now };
         let factor = self.update_user(user, now, |record| trial.take(record)).await?;
-        if token.kind == TokenKind::Login {
+        // A prompt is no decision.
+        if matches!(token.kind, TokenKind::Login | TokenKind::StepUp) {
             self.settle(token, factor, now).await?;
         }
         let (proof, next, left) = self.update_user(user, now, |record| self.conclude(record, token, id, now)).await?;

@@ -156,6 +156,20 @@ impl<M: Memory> Pipeline<M> {
         }
     }
 
+    /// Whether the browser has our cookie of a device that the user logged in with.
+    ///
+    /// # Errors
+    ///
+    /// The history is elsewhere, or cannot be had.
+    pub fn knows_device(&self, event: &LoginEvent<'_>) -> Result<bool, Unvisited> {
+        let anchor = self.key.anchor(&event.tenant, &event.user.id);
+        let token = Browser::new(&self.loaded.load().tokens, event).token;
+        let Some(device) = token.map(|token| self.key.token_device(anchor, token.device)) else { return Ok(false) };
+        self.memory.visit(self.key.user_of(anchor), |history| {
+            (history.is_some_and(|history| history.has_device(device)), None)
+        })
+    }
+
     /// In which state the user's history is.
     ///
     /// # Errors

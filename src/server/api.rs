@@ -7,10 +7,13 @@ mod enroll;
 mod factors;
 mod failures;
 mod import;
+mod key_set;
 mod mfa;
+mod onboard;
 mod openapi;
 mod retry;
 mod score;
+mod step_up;
 mod users;
 
 use super::auth::{Access, Caller};
@@ -134,6 +137,9 @@ impl<M: Memory> Service<M> {
         if self.is_draining() {
             return Err(Failure::Draining);
         }
+        if let Some(Endpoint::KeySet) = endpoint {
+            return self.key_set(head);
+        }
         let caller = self.access.authenticate(&head.headers, head.uri.authority(), certified)?;
         let _permit = self.in_flight.enter(caller.share)?;
         let endpoint = endpoint.ok_or(Failure::NotFound)?;
@@ -162,6 +168,10 @@ impl<M: Memory> Service<M> {
             Endpoint::UserFactors(id) => Box::pin(self.user_factors(caller, id, head)).await,
             Endpoint::UserFactor(id, factor) => Box::pin(self.user_factor(caller, (*id, *factor), head)).await,
             Endpoint::BackupCodes(id) => Box::pin(self.user_backup_codes(caller, id, head)).await,
+            Endpoint::Onboard => Box::pin(self.onboard(caller, headers, body)).await,
+            Endpoint::StepUp => Box::pin(self.begin_step_up(caller, headers, body)).await,
+            Endpoint::Consume => Box::pin(self.consume(caller, headers, body)).await,
+            Endpoint::KeySet => self.key_set(head),
             Endpoint::Describe => Ok(openapi::describe()),
         }
     }

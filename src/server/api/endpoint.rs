@@ -14,6 +14,10 @@ pub(super) enum Endpoint<'a> {
     User(&'a str),
     Export(&'a str),
     Device(&'a str, &'a str),
+    Onboard,
+    StepUp,
+    Consume,
+    KeySet,
     MfaFactors,
     MfaChallenge,
     MfaVerify,
@@ -39,6 +43,10 @@ impl<'a> Endpoint<'a> {
             "/v1/mfa/enroll" => return Some(Self::MfaEnroll),
             "/v1/mfa/enroll/verify" => return Some(Self::MfaBind),
             "/v1/mfa/skip" => return Some(Self::MfaSkip),
+            "/v1/mfa/onboard" => return Some(Self::Onboard),
+            "/v1/step-up" => return Some(Self::StepUp),
+            "/v1/step-up/consume" => return Some(Self::Consume),
+            "/.well-known/jwks.json" => return Some(Self::KeySet),
             "/v1/openapi.json" => return Some(Self::Describe),
             _ => {}
         }
@@ -83,11 +91,14 @@ impl<'a> Endpoint<'a> {
             | Self::MfaEnroll
             | Self::MfaBind
             | Self::MfaSkip
-            | Self::BackupCodes(_) => "POST",
+            | Self::BackupCodes(_)
+            | Self::Onboard
+            | Self::StepUp
+            | Self::Consume => "POST",
             Self::Decisions | Self::Export(_) | Self::MfaFactors | Self::UserFactors(_) => "GET",
             Self::User(_) => "GET, DELETE",
             Self::Device(..) | Self::UserFactor(..) => "DELETE",
-            Self::Describe => "GET, HEAD",
+            Self::KeySet | Self::Describe => "GET, HEAD",
         }
     }
 
@@ -108,8 +119,11 @@ impl<'a> Endpoint<'a> {
             | Self::MfaVerify
             | Self::MfaEnroll
             | Self::MfaBind
-            | Self::MfaSkip => Route::Mfa,
+            | Self::MfaSkip
+            | Self::Onboard => Route::Mfa,
             Self::UserFactors(_) | Self::UserFactor(..) | Self::BackupCodes(_) => Route::Factors,
+            Self::StepUp | Self::Consume => Route::StepUp,
+            Self::KeySet => Route::KeySet,
             Self::Describe => Route::Describe,
         }
     }

@@ -11,7 +11,9 @@ pub(super) mod logged;
 pub(super) mod login;
 mod members;
 pub(super) mod mfa;
+pub(super) mod onboard;
 pub(super) mod outcome;
+pub(super) mod step_up;
 pub(super) mod users;
 
 use super::error::Failure;

@@ -143,11 +143,15 @@ fn is_of_hyper(response: &Response) -> bool {
     matches!(response.status, 400 | 414 | 431) && response.body.is_empty()
 }
 
-/// What a schema cannot say: lengths in bytes, names that stand twice, and which factor was offered.
+/// What a schema cannot say: lengths in bytes, names that stand twice, which factor was offered, which actions there are, and which numbers and
+/// addresses are good.
 fn is_beyond_schemas(operation: &Operation, body: &[u8], problem: &Value) -> bool {
     let is_twice = problem["detail"].as_str().is_some_and(|detail| detail.starts_with("duplicate field"));
     let is_of_the_decision = operation.id == "reportOutcome" && problem["field"] == "factor";
-    !body.is_ascii() || is_twice || is_of_the_decision
+    let field = problem["field"].as_str().unwrap_or_default();
+    let is_of_an_action = ["stepUp", "consumeStepUp"].contains(&&*operation.id) && field.starts_with("action.");
+    let is_of_a_contact = operation.id == "onboard" && (field.starts_with("verified.") || field == "decision_id");
+    !body.is_ascii() || is_twice || is_of_the_decision || is_of_an_action || is_of_a_contact
 }
 
 /// A segment of a JSON pointer (RFC 6901).
