@@ -1,6 +1,7 @@
 //! `examples/proxies/start` and `examples/identity-servers/start`, as their READMEs say, with each proxy and each server.
 
 use super::peers::is_tested;
+use crate::support::{Askance, Settings};
 use std::path::Path;
 use std::process::Command;
 
@@ -80,4 +81,21 @@ fn the_example_of_better_auth_shows_what_it_says() {
 #[test]
 fn the_example_of_django_allauth_shows_what_it_says() {
     check_server("django-allauth");
+}
+
+/// Recipes for servers that cannot be installed here, on what these send.
+#[test]
+fn the_recipes_let_in_and_ask_as_askance_says() {
+    if !is_tested("node") || !is_tested("jsonnet") {
+        return;
+    }
+    let server = Askance::start(&Settings::new());
+    let checked = Command::new("node")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/recipes/check.mjs"))
+        .arg(format!("http://{}", server.main().address()))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout);
+    let is_good = told.lines().filter(|line| line.starts_with("ok ")).count() == 6 && checked.status.success();
+    assert!(is_good, "{told}{}", String::from_utf8_lossy(&checked.stderr));
 }
