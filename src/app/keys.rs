@@ -331,7 +331,7 @@ mod tests {
             ..assertion::Settings::default()
         };
         let both = ids(&named(&[&other, &kept]), Unnamed::Refused)?;
-        assert_eq!((both.len(), &both[1], &both[0] == &made[0]), (2, &made[0], false));
+        assert_eq!((both.len(), &both[1], both[0] == made[0]), (2, &made[0], false));
         fs::write(&other, "no key")?;
         for (settings, name) in [(&unnamed, "replicas"), (&named(&[&other]), "other.pem: no key: PEM in PKCS#8")] {
             let why = ids(settings, Unnamed::Refused).expect_err("there is no key").to_string();

@@ -118,4 +118,7 @@ impl<M> Mfa<M> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/it/support/authenticator.rs"]
+mod authenticator;
+#[cfg(test)]
 mod tests;

@@ -85,7 +85,8 @@ impl TryFrom<String> for Target {
         if host.is_empty() {
             return Err(no_url());
         }
-        if !is_https && !(*scheme == Scheme::HTTP && is_this_machine(&host)) {
+        let is_here = *scheme == Scheme::HTTP && is_this_machine(&host);
+        if !(is_https || is_here) {
             return Err("must begin with https:// (http:// is for this machine only, such as http://127.0.0.1:8080/)"
                 .to_owned());
         }

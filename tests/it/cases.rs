@@ -96,6 +96,7 @@ fn run_group(group: &[ScoreCase], tally: &Mutex<Tally>) {
 
 /// Prints the count where no test runner hides it, then fails if a case did not pass.
 fn report(tally: &Tally) {
+    #[expect(clippy::explicit_write, reason = "`eprintln!` is hidden by the test runner")]
     writeln!(std::io::stderr(), "cases: {} passed", tally.passed.len()).unwrap();
     assert!(
         tally.failed.is_empty(),

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(object_of("n", &params), expected);
         let escaped = "\u{20ac}$\u{f}\nA'B\"\\\\\"/";
         assert_eq!(text(escaped), "\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"");
-        let numbers = [333_333_333.333_333_29, 1e30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001].map(number);
+        let numbers = [333_333_333.333_333_3, 1e30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001].map(number);
         assert_eq!(numbers, ["333333333.3333333", "1e+30", "4.5", "0.002", "1e-27"]);
     }
 }

@@ -60,7 +60,7 @@ fn an_assertion_says_who_proved_what_to_whom_and_when() {
     let verified = signer.verify(&signed.text, at(0)).expect("it is ours");
     assert_eq!(serde_json::to_value(verified).ok(), Some(expected));
     let plain = json_part(&super::tests::signed(&signer), 1);
-    assert_eq!((plain.get("act"), &plain["jti"] == &claims["jti"]), (None, false));
+    assert_eq!((plain.get("act"), plain["jti"] == claims["jti"]), (None, false));
 }
 
 #[test]

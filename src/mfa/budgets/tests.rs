@@ -100,7 +100,7 @@ fn check(
     which: Budget,
     cap: u32,
     inside: impl Fn(u32) -> (Recipient, IpAddr),
-    outside: (Recipient, IpAddr),
+    outside: &(Recipient, IpAddr),
 ) {
     let (budgets, memory) = (budgets(sms), memory());
     let ask = |(to, source): &(Recipient, IpAddr), ms| {
@@ -112,7 +112,7 @@ fn check(
     }
     let refused = ask(&inside(cap), 1);
     assert_eq!(refused.map(|(budget, _)| budget), Some(which), "{which:?}");
-    assert_eq!(ask(&outside, 1), None, "{which:?}: others are served");
+    assert_eq!(ask(outside, 1), None, "{which:?}: others are served");
     let wait_ms = refused.map_or(0, |(_, wait_s)| i64::from(wait_s) * 1_000);
     assert_eq!(ask(&inside(cap), wait_ms - 1_000).map(|(budget, _)| budget), Some(which), "{which:?}");
     assert_eq!(ask(&inside(cap), 1 + wait_ms), None, "{which:?}: as it was told");
@@ -138,25 +138,25 @@ fn each_budget_lets_in_what_it_says_and_others_go_on() {
         SmsBudget { source_day_max: Bounded::of::<3>(), ..wide() },
     ] {
         let inside = |number| (of_prefix(9012, number), line(number + 1));
-        check(sms, Source, 3, inside, (away.clone(), next_door));
+        check(sms, Source, 3, inside, &(away.clone(), next_door));
         let inside = |number| (of_prefix(9012, number), v4(7));
-        check(sms, Source, 3, inside, (away.clone(), here));
+        check(sms, Source, 3, inside, &(away.clone(), here));
     }
     for sms in [
         SmsBudget { prefix_10min_max: Bounded::of::<4>(), ..wide() },
         SmsBudget { prefix_day_max: Bounded::of::<4>(), ..wide() },
     ] {
-        check(sms, Prefix, 4, |number| (of_prefix(9012, number), v4(number)), (away.clone(), here));
+        check(sms, Prefix, 4, |number| (of_prefix(9012, number), v4(number)), &(away.clone(), here));
     }
     for sms in [
         SmsBudget { country_10min_max: Bounded::of::<5>(), ..wide() },
         SmsBudget { country_day_max: Bounded::of::<5>(), ..wide() },
     ] {
         let inside = |number| (of_prefix(9012 + number, number), v4(number));
-        check(sms, Country, 5, inside, (phone("+447400123456"), here));
+        check(sms, Country, 5, inside, &(phone("+447400123456"), here));
         // Jamaica's code is that of the United States.
         let inside = |number| (phone(&format!("+187645{number}1234")), v4(number));
-        check(sms, Country, 5, inside, (phone("+12125550123"), here));
+        check(sms, Country, 5, inside, &(phone("+12125550123"), here));
     }
 }
 

@@ -1,9 +1,6 @@
 use super::*;
-use authenticator::Authenticator;
+use crate::mfa::authenticator::Authenticator;
 use serde_json::json;
-
-#[path = "../../../tests/it/support/authenticator.rs"]
-mod authenticator;
 
 const ORIGIN: &str = "https://login.example.org";
 

@@ -39,7 +39,7 @@ pub(in crate::mfa::message) struct Smtp {
 
 enum Tls {
     Implicit(Arc<ClientConfig>),
-    StartTls(TlsParameters),
+    Upgraded(TlsParameters),
     None,
 }
 
@@ -63,7 +63,7 @@ impl Smtp {
                 let authorities = pem.map_or(Authorities::System, Authorities::Pem);
                 Tls::Implicit(tls_client(authorities, clock).map_err(|error| error.to_string())?)
             }
-            SmtpTls::Starttls => Tls::StartTls(start_tls(&settings.host, pem)?),
+            SmtpTls::Starttls => Tls::Upgraded(start_tls(&settings.host, pem)?),
             SmtpTls::DangerPlain => Tls::None,
         };
         Ok(Self {
@@ -105,11 +105,11 @@ impl Smtp {
                 let secured = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
                 Box::new(Secured(Box::new(secured.map_err(|_| untrusted())?)))
             }
-            Tls::StartTls(_) | Tls::None => Box::new(stream),
+            Tls::Upgraded(_) | Tls::None => Box::new(stream),
         };
         let connection = AsyncSmtpConnection::connect_with_transport(stream, &hello).await;
         let mut connection = connection.map_err(|error| said(&error))?;
-        if let Tls::StartTls(parameters) = &self.tls {
+        if let Tls::Upgraded(parameters) = &self.tls {
             // Where it is not offered, this fails: nothing is ever said in clear.
             connection.starttls(parameters.clone(), &hello).await.map_err(|error| said(&error))?;
         }
