@@ -5,6 +5,7 @@ mod connectors;
 mod data;
 mod keys;
 mod memory;
+mod webhooks;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Source};
@@ -23,6 +24,7 @@ use crate::server::tls::Certificates;
 use crate::server::{BindError, Listen, Server};
 use crate::telemetry::{Meters, RuleCounts};
 use crate::verdict;
+use crate::webhooks::{Ready, Running};
 pub use connectors::messenger;
 use data::{Reloader, Watched};
 pub use keys::{Unnamed, assertion_keys, private_text, secrets, tokens};
@@ -45,6 +47,8 @@ pub struct App {
     certificates: Option<Arc<Certificates>>,
     config: Config,
     files: Vec<Watched>,
+    /// Webhooks that are yet to be started.
+    telling: Option<Ready>,
 }
 
 /// Why the service does not start.
@@ -145,14 +149,17 @@ impl App {
         let hooks = Hooks::load(&config.hooks, config.server.in_flight_max.as_usize(), clock);
         let hooks = hooks.map_err(|problem| ConfigError::one(&config.origin, problem))?;
         // Last: a mistake elsewhere leaves the store alone.
-        let Opened { memory, key, tokens, mfa: mfa_keys } = memory::open(&config, &meters, clock)?;
+        let Opened { memory, key, tokens, mfa: mfa_keys, events } = memory::open(&config, &meters, clock)?;
+        let (events, telling) = webhooks::setup(&config, events, meters.webhooks.clone(), clock)?.ready();
         let loaded = Loaded { tokens, ..loaded };
-        let pipeline = Arc::new(Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock));
+        let pipeline = Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock);
+        let pipeline = Arc::new(pipeline.telling(events));
         let mfa = mfa_keys.map(|keys| asking(&config, &pipeline, keys, clock)).transpose()?;
         let of_app = mfa.clone();
         let (of_server, counted) = (Arc::clone(&pipeline), Arc::clone(&meters));
         let server = Server::bind(&config.server, hooks, certificates.clone(), of_server, mfa, counted, clock);
-        Ok(Self { pipeline, mfa: of_app, server: server.map_err(AppError::Bind)?, meters, certificates, config, files })
+        let server = server.map_err(AppError::Bind)?;
+        Ok(Self { pipeline, mfa: of_app, server, meters, certificates, config, files, telling })
     }
 
     /// The addresses as bound: main ones in the order of the configuration, those of the hooks, the admin listener's last.
@@ -177,13 +184,16 @@ impl App {
         for warning in self.config.mfa.warnings() {
             tracing::warn!("{warning}");
         }
-        let Self { pipeline, mfa, server, meters, certificates, config, files } = self;
+        let Self { pipeline, mfa, server, meters, certificates, config, files, telling } = self;
         let (source, started) = (source.cloned(), config.clone());
         let _aging = aging::start(&pipeline)?;
+        let telling = webhooks::start(telling, &pipeline)?;
         let memory = Arc::clone(&pipeline);
         let hangup = Reloader { pipeline, mfa, meters, clock: Clock, certificates, source, started, config, files };
         let hangup = hangup.start()?;
         let served = server.run(stop, || hangup.ask());
+        // What was said of the last logins is queued before the store is closed.
+        telling.into_iter().for_each(Running::stop);
         memory.memory().close().map_err(AppError::Unwritten)?;
         Ok(served?)
     }
@@ -239,6 +249,7 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     let lists = lists.map_err(|error| wrong(config, "signals.untrusted_ip.lists", &error))?;
     keys::check(config)?;
     messenger(config, &config.mfa.connectors, clock)?;
+    webhooks::load(config, clock)?;
     let tokens = keys::tokens(config, Unnamed::Fleeting)?;
     Ok(loaded(config, tokens, geoip, lists, &RuleCounts::default()))
 }

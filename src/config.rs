@@ -4,7 +4,7 @@
 //! and whatever is unknown, mistyped or out of range is an error that names its key.
 
 use crate::context::geoip;
-use crate::{device_token, memory, mfa, privacy, server, signals, telemetry, verdict};
+use crate::{device_token, memory, mfa, privacy, server, signals, telemetry, verdict, webhooks};
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -38,6 +38,8 @@ pub struct Config {
     pub mfa: mfa::Settings,
     /// Proofs within a session.
     pub step_up: mfa::step_up::Settings,
+    /// Who is told of events.
+    pub webhooks: Vec<webhooks::Settings>,
     /// What may be known of people, and for how long.
     pub privacy: privacy::Settings,
     /// The log.
@@ -204,6 +206,7 @@ fn parse(mut table: Table, origin: &str) -> Result<Config, ConfigError> {
                 let refused = refused.and_then(|()| config.hooks.refuse_dead_ends());
                 let refused = refused.and_then(|()| config.verdict.refuse_crossed_thresholds());
                 let refused = refused.and_then(|()| config.mfa.refuse_contradictions());
+                let refused = refused.and_then(|()| webhooks::Settings::refuse_twins(&config.webhooks));
                 refused.map_err(|problem| ConfigError::one(origin, problem))?;
                 return Ok(config);
             }

@@ -86,6 +86,7 @@ pub mod memory;
 pub mod mfa;
 pub mod outbound;
 pub mod telemetry;
+pub mod webhooks;
 
 pub mod pipeline;
 

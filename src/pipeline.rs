@@ -6,9 +6,11 @@ mod gather;
 pub mod request;
 mod rules;
 mod teach;
+mod tidings;
 mod users;
 mod velocity;
 
+pub use tidings::Tidings;
 pub use users::{Extent, Remembered, Search, UserName};
 
 use crate::bounded::Bounded;
@@ -22,13 +24,16 @@ use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
 use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
-use crate::memory::decisions::{ClientTag, DecisionId, Feedback, Given, IdSource, Name, Refusal, Report, Settlement};
+use crate::memory::decisions::{
+    ClientTag, DecisionId, Feedback, Given, IdSource, Label, Name, Refusal, Report, Settlement,
+};
 use crate::memory::{Fetch, Memory, MemoryError, Record, Sharing, Unvisited};
 use crate::privacy::RetentionDays;
 use crate::signals::{self, Assessments, Recall};
 use crate::telemetry::{Meters, RuleCounts};
 use crate::velocity::Velocity;
 use crate::verdict::{self, Verdict};
+use crate::webhooks::{EventKind, Events};
 use arc_swap::ArcSwap;
 use gather::Browser;
 use std::sync::Arc;
@@ -45,6 +50,7 @@ pub struct Pipeline<M> {
     velocity: Arc<Velocity>,
     meters: Arc<Meters>,
     clock: Clock,
+    events: Events,
     loaded: ArcSwap<Loaded>,
 }
 
@@ -129,7 +135,8 @@ impl<M: Memory> Pipeline<M> {
         let (agents, phones) = (Agents::new(), Phones::new());
         let velocity = Arc::new(Velocity::new(loaded.signals.untrusted_ip.velocity));
         memory.keep_velocity(&velocity);
-        Self { memory, key, ids, agents, phones, velocity, meters, clock, loaded: ArcSwap::from_pointee(loaded) }
+        let (events, loaded) = (Events::default(), ArcSwap::from_pointee(loaded));
+        Self { memory, key, ids, agents, phones, velocity, meters, clock, events, loaded }
     }
 
     /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. What is to be told to others
@@ -218,6 +225,9 @@ impl<M: Memory> Pipeline<M> {
     /// See [`SettleError`]; nothing was learnt then.
     pub async fn label(&self, id: DecisionId, feedback: Feedback, now: Timestamp) -> Result<(), SettleError> {
         let labelled = self.memory.label(id, now, feedback).await;
+        if let (Ok(Settlement::Labelled(name)), Label::Fraud) = (&labelled, feedback.label) {
+            self.tell_of(EventKind::FeedbackFraud, name, id, now);
+        }
         self.settlement(labelled)
     }
 
@@ -275,7 +285,7 @@ impl<M: Memory> Pipeline<M> {
 
     fn settlement(&self, settlement: Result<Settlement, MemoryError>) -> Result<(), SettleError> {
         match settlement {
-            Ok(Settlement::Taken | Settlement::Counted(_)) => Ok(()),
+            Ok(Settlement::Taken | Settlement::Counted(_) | Settlement::Labelled(_)) => Ok(()),
             Ok(Settlement::Unknown) => Err(SettleError::NotFound),
             Ok(Settlement::Refused(refusal)) => Err(SettleError::Refused(refusal)),
             Err(error) => {

@@ -113,6 +113,29 @@ pub struct Meters {
     pub memory_errors: Counter,
     /// What the disk behind memory does.
     pub store: StoreMeters,
+    /// What others are told.
+    pub webhooks: WebhookMeters,
+}
+
+/// Handles for webhooks; a clone counts the same.
+#[derive(Clone)]
+pub struct WebhookMeters {
+    /// Events that were taken.
+    pub delivered: Counter,
+    /// Tries that were not.
+    pub failed: Counter,
+    /// Events that are not tried any more.
+    pub given_up: Counter,
+    /// Events for which there was no room.
+    pub lost: Counter,
+    /// Events that wait, once for each who is to be told.
+    pub waiting: Gauge,
+}
+
+impl fmt::Debug for WebhookMeters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookMeters")
+    }
 }
 
 /// Handles for a store; a clone counts the same.
@@ -312,6 +335,13 @@ impl Meters {
                 degraded: metrics::gauge!("askance_memory_degraded"),
                 backup_time_s: metrics::gauge!("askance_memory_backup_timestamp_seconds"),
             },
+            webhooks: WebhookMeters {
+                delivered: metrics::counter!("askance_webhooks_delivered_total"),
+                failed: metrics::counter!("askance_webhooks_failed_total"),
+                given_up: metrics::counter!("askance_webhooks_given_up_total"),
+                lost: metrics::counter!("askance_webhooks_lost_total"),
+                waiting: metrics::gauge!("askance_webhooks_waiting"),
+            },
         }
     }
 
@@ -413,6 +443,14 @@ fn describe() {
     describe_gauge!("askance_memory_flush_lag_seconds", "For how long the oldest of them may have been waiting");
     describe_gauge!("askance_memory_degraded", "1 while nothing becomes durable");
     describe_gauge!("askance_memory_backup_timestamp_seconds", "When the newest backup was made");
+    describe_counter!("askance_webhooks_delivered_total", "Events that a webhook took");
+    describe_counter!("askance_webhooks_failed_total", "Tries to tell a webhook of an event that it did not take");
+    describe_counter!("askance_webhooks_given_up_total", "Events that are not tried any more: webhooks.give_up_h");
+    describe_counter!("askance_webhooks_lost_total", "Events for which the queue had no room");
+    describe_gauge!(
+        "askance_webhooks_waiting",
+        "Events in the queue, once for each webhook, where this replica tells them"
+    );
 }
 
 #[cfg(test)]

@@ -207,6 +207,7 @@ impl Reloader {
         self.config.server != self.started.server
             || self.config.hooks != self.started.hooks
             || self.config.memory != self.started.memory
+            || self.config.webhooks != self.started.webhooks
             || privacy_of_store(&self.config) != privacy_of_store(&self.started)
             || self.config.telemetry != self.started.telemetry
             || of_start(&self.config.mfa) != of_start(&self.started.mfa)

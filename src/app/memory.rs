@@ -1,6 +1,6 @@
 //! Opens the memory that the configuration names, under its key.
 
-use super::{AppError, Unnamed, keys, private_text, unlocked, wrong};
+use super::{AppError, Unnamed, keys, private_text, unlocked, webhooks, wrong};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::device_token::TokenKeys;
@@ -12,6 +12,7 @@ use crate::memory::volatile::Volatile;
 use crate::memory::{Backend, Memory};
 use crate::mfa::EngineKeys;
 use crate::telemetry::Meters;
+use crate::webhooks::Sealer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::error::Error;
 use std::fs;
@@ -26,6 +27,8 @@ pub(super) struct Opened {
     pub(super) tokens: TokenKeys,
     /// The keys of what is kept about factors, where it is.
     pub(super) mfa: Option<EngineKeys>,
+    /// Seals events that are yet to be told.
+    pub(super) events: Sealer,
 }
 
 /// The memory, and its keys: new ones where nothing outlives the process.
@@ -37,7 +40,8 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             let key = unlocked(config, &secrets, None)?.key;
             let tokens = keys::tokens(config, Unnamed::Fleeting)?;
             let mfa = keys::mfa(config, Unnamed::Fleeting)?;
-            Ok(Opened { memory: Store::Volatile(Volatile::new(settings)), key, tokens, mfa })
+            let events = webhooks::sealer(&secrets);
+            Ok(Opened { memory: Store::Volatile(Volatile::new(settings)), key, tokens, mfa, events })
         }
         Backend::Redis => open_redis(config, meters, clock),
         Backend::Embedded => {
@@ -57,7 +61,7 @@ pub(super) fn open(config: &Config, meters: &Meters, clock: Clock) -> Result<Ope
             let users = memory.counts().users;
             let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(path = %settings.path.display(), users, took_ms, "the store is open");
-            Ok(Opened { memory: Store::Embedded(memory), key, tokens, mfa })
+            Ok(Opened { memory: Store::Embedded(memory), key, tokens, mfa, events: webhooks::sealer(&secrets) })
         }
     }
 }
@@ -87,7 +91,7 @@ fn open_redis(config: &Config, meters: &Meters, clock: Clock) -> Result<Opened, 
     };
     let (memory, key) = Redis::open(&setup, &secrets, clock).map_err(AppError::Redis)?;
     tracing::info!(url = %settings.url, "memory is shared");
-    Ok(Opened { memory: Store::Redis(memory), key, tokens, mfa })
+    Ok(Opened { memory: Store::Redis(memory), key, tokens, mfa, events: webhooks::sealer(&secrets) })
 }
 
 /// The secrets of a store that was made before; none is made up for it.

@@ -160,6 +160,8 @@ pub enum Settlement {
     Refused(Refusal),
     /// Taken, and learnt.
     Taken,
+    /// The same of a label, and whose login it was.
+    Labelled(Name),
     /// The same of an outcome that velocity counts: the first that was told of its decision.
     Counted(Visit),
 }

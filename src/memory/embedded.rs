@@ -181,7 +181,7 @@ impl Embedded {
     async fn taken_durably(&self, id: DecisionId, settlement: Settlement) -> Result<Settlement, MemoryError> {
         match &settlement {
             Settlement::Unknown | Settlement::Refused(_) => {}
-            Settlement::Taken | Settlement::Counted(_) => {
+            Settlement::Taken | Settlement::Labelled(_) | Settlement::Counted(_) => {
                 if let Some(user) = self.shared.decisions.user_of(id) {
                     told_in_time(self.shared.desk.ask(Wanted::Kept(user, Some(id)))).await?;
                 }

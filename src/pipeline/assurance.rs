@@ -62,7 +62,7 @@ impl<M: Memory> Pipeline<M> {
         match self.told(self.memory.settle(id, now, report).await).map_err(SettleError::Memory)? {
             Settlement::Counted(visit) => self.count_outcome(visit, report, now),
             // Told again: of two who come with one ticket, one has it.
-            Settlement::Taken | Settlement::Unknown => return Err(SettleError::NotFound),
+            Settlement::Taken | Settlement::Labelled(_) | Settlement::Unknown => return Err(SettleError::NotFound),
             Settlement::Refused(refusal) => return Err(SettleError::Refused(refusal)),
         }
         let own = self.key.token_device(self.key.anchor(tenant, &user_id), device);

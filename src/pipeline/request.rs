@@ -229,12 +229,12 @@ impl<M: Memory> Pipeline<M> {
         let told_before = before.filter(|before| before.action == verdict.action && !seen.has_taught);
         let fresh = DeviceToken::first(self.ids.device());
         if told_before.is_none() {
-            let issued = self.token_use(&context, fresh);
-            let what = (login(&context, issued, is_copied(&assessments)), context.address.ip);
+            let login = login(&context, self.token_use(&context, fresh), is_copied(&assessments));
             let who = (context.user, Name::new(&event.tenant, &event.user.id));
-            let given = Given::new(who, client, what, &assessments, &verdict);
+            let given = Given::new(who, client, (login, context.address.ip), &assessments, &verdict);
             let decision = kept(&loaded, &context, given, (&assessments, &verdict, seen), now);
             self.memory.keep(id, decision, seen.has_history).unwrap_or_else(|error| self.failed(&error));
+            self.tell(self.tidings_of(event, (id, verdict.action), &context, &assessments).filter(|_| is_named));
         }
         let is_shared = told_before.is_none() || learns;
         let share = is_shared.then(|| self.memory.share(id, context.user, Sharing::Merged)).flatten();

@@ -38,3 +38,4 @@ mod rules;
 mod signals;
 mod support;
 mod tls;
+mod webhooks;

@@ -161,7 +161,7 @@ impl Decisions {
         let found = shard.waiting(id, now).map(|pending| (&pending.given, false)).or_else(settled);
         let Some((of, is_completed)) = found else { return Ok(Settlement::Unknown) };
         match feedback.teaches(of, is_completed, now) {
-            Ok(lesson) => learn(of.user, &lesson).map(|()| Settlement::Taken),
+            Ok(lesson) => learn(of.user, &lesson).map(|()| Settlement::Labelled(of.name.clone())),
             Err(refusal) => Ok(Settlement::Refused(refusal)),
         }
     }

@@ -163,14 +163,15 @@ fn who_may_label_what() {
     let fraud = Some(Lesson::Fraud { login: login(), labelled: at(5) });
     let legitimate = |by_operator| Some(Lesson::Legitimate { login: login(), by_operator });
     let refused = |refusal| (Settlement::Refused(refusal), None);
+    let said = || Settlement::Labelled(given(1).name);
     for (id, client, by_operator, said, expected) in [
-        (waits, 1, false, Label::Fraud, (Settlement::Taken, fraud)),
-        (done, 1, false, Label::Fraud, (Settlement::Taken, fraud)),
+        (waits, 1, false, Label::Fraud, (said(), fraud)),
+        (done, 1, false, Label::Fraud, (said(), fraud)),
         (done, 2, false, Label::Fraud, refused(Refusal::OtherClient)),
-        (done, 2, true, Label::Fraud, (Settlement::Taken, fraud)),
-        (done, 1, false, Label::Legitimate, (Settlement::Taken, legitimate(false))),
+        (done, 2, true, Label::Fraud, (said(), fraud)),
+        (done, 1, false, Label::Legitimate, (said(), legitimate(false))),
         (waits, 1, false, Label::Legitimate, refused(Refusal::NotCompleted)),
-        (waits, 1, true, Label::Legitimate, (Settlement::Taken, legitimate(true))),
+        (waits, 1, true, Label::Legitimate, (said(), legitimate(true))),
         (ids.decision(at(0)), 1, true, Label::Fraud, (Settlement::Unknown, None)),
     ] {
         assert_eq!(label(id, client, by_operator, said), expected, "{client} {by_operator} {said:?}");
@@ -258,7 +259,10 @@ fn a_decision_left_to_expire_is_kept_for_a_label_and_takes_no_outcome() {
         assert_eq!(settle(&decisions, id, at(902), report(1, result, None)), (Settlement::Unknown, None));
     }
     let feedback = Feedback { client: ClientTag(1), by_operator: false, label: Label::Fraud };
-    assert_eq!(decisions.label(id, at(902), feedback, |_, _| Ok::<(), Infallible>(())), Ok(Settlement::Taken));
+    assert_eq!(
+        decisions.label(id, at(902), feedback, |_, _| Ok::<(), Infallible>(())),
+        Ok(Settlement::Labelled(given(1).name))
+    );
 }
 
 #[test]
@@ -278,7 +282,7 @@ fn decisions_go_when_their_days_are_over() {
     for (later_ms, expected) in [(0, [true; 3]), (1, [false, true, true]), (2, [false, false, true]), (3, [false; 3])] {
         let now = ms_later(30 * DAY_MS + later_ms);
         decisions.age(now, &days);
-        let kept: Vec<bool> = made.iter().map(|id| label(*id, now) == Settlement::Taken).collect();
+        let kept: Vec<bool> = made.iter().map(|id| label(*id, now) == Settlement::Labelled(given(1).name)).collect();
         assert_eq!(kept, expected, "30 days and {later_ms} ms");
     }
     assert_eq!(decisions.pending(), 0);

@@ -97,7 +97,7 @@ impl Inner {
         let user = self.user_in_use(given).await?;
         self.learn(user, &lesson, given.login.time).await?;
         self.nodes.durable(Tag::of_user(user)).await?;
-        Ok(Settlement::Taken)
+        Ok(Settlement::Labelled(given.name.clone()))
     }
 
     /// What a decision of before the key was replaced teaches is learnt in another slot than it lies in, hence before it is settled: to

@@ -6,7 +6,7 @@ use super::{Service, TIME_OFF_MS_MAX, answer_of, reception};
 use crate::memory::decisions::DecisionId;
 use crate::memory::{Fetch, Memory, MemoryError, Share, Sharing, Unshared};
 use crate::mfa::login::Known;
-use crate::pipeline::Look;
+use crate::pipeline::{Look, Tidings};
 use crate::server::Answer;
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
@@ -41,7 +41,10 @@ impl<M: Memory> Service<M> {
                     self.look_again(&mut looking, fetched.as_ref().err());
                 }
                 Attempt::Judged(mut judged) => match (&mut judged.share).await {
-                    Ok(()) => return Ok(answer_of(looking.answered(judged.answer))),
+                    Ok(()) => {
+                        self.pipeline.tell(judged.tidings);
+                        return Ok(answer_of(looking.answered(judged.answer)));
+                    }
                     Err(unshared) => {
                         looking.again = Some(judged.id.to_bytes());
                         let failed = match &unshared {
@@ -98,9 +101,13 @@ impl<M: Memory> Service<M> {
         };
         let asked = asking.map(|asking| asking.ask(&mut scored, caller.tag(), &event, now)).transpose()?;
         let answer = if minimal { answer::minimal(&scored) } else { answer::full(&scored, asked.as_ref()) };
+        let tidings = self.pipeline.tidings(&event, &scored);
         Ok(match self.pipeline.memory().share(scored.id, scored.context.user, looking.sharing()) {
-            None => Attempt::Answered(looking.answered(answer)),
-            Some(share) => Attempt::Judged(Box::new(Judged { id: scored.id, answer, share })),
+            None => {
+                self.pipeline.tell(tidings);
+                Attempt::Answered(looking.answered(answer))
+            }
+            Some(share) => Attempt::Judged(Box::new(Judged { id: scored.id, answer, tidings, share })),
         })
     }
 }
@@ -160,6 +167,7 @@ enum Attempt {
 struct Judged {
     id: DecisionId,
     answer: Vec<u8>,
+    tidings: Option<Box<Tidings>>,
     share: Share,
 }
 

@@ -55,6 +55,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(3, "memory", &[]),
     // Calls to others, held to rules.
     module(3, "outbound", &[]),
+    // Others are told, by calls, from a queue that lasts.
+    module(3, "webhooks", &["memory", "outbound"]),
     // 4: the only sequencer.
     module(4, "pipeline", &[]),
     // Asks for factors, and settles what they prove.
