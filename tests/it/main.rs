@@ -3,7 +3,7 @@
 //! and `commands` the command line, `clients` the snippets of the documentation; `agents`, `databases` and `lists` where facts come
 //! from; `rules` those of the operator; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `faults` what
 //! fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `messages` what carries codes, `layering`
-//! the direction of dependencies inside `src`, `privacy` what of people lies on the disk.
+//! the direction of dependencies inside `src`, `privacy` what of people lies on the disk, `proofs` what is signed within a session, and onboarding.
 
 #![expect(
     clippy::unwrap_used,
@@ -33,6 +33,7 @@ mod openapi;
 mod peers;
 mod presets;
 mod privacy;
+mod proofs;
 mod redis;
 mod rules;
 mod signals;

@@ -5,4 +5,5 @@ mod document;
 mod errors;
 mod limits;
 mod mutations;
+mod proofs;
 mod reference;

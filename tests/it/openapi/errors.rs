@@ -1,5 +1,6 @@
 //! Every operation × status × code that the document knows is provoked over HTTP, on a real server.
 
+use super::proofs::{ProofLab, is_of_proofs};
 use crate::http::limits::Held;
 use crate::support::client::Connection;
 use crate::support::contract::document::Operation;
@@ -63,6 +64,8 @@ struct Lab {
     /// Has as many connections on its admin listener as it may.
     crowded: Askance,
     crowd: Vec<Connection>,
+    /// Ask for proofs.
+    proofs: ProofLab,
     /// What a server said that was told to stop, by operation.
     stopping: BTreeMap<String, Response>,
 }
@@ -98,12 +101,18 @@ impl Lab {
             held,
             crowded,
             crowd,
+            proofs: ProofLab::new(),
             stopping: stop_while_they_call(&patient.set("server.drain_s", 600)),
         }
     }
 
     /// The refusal that a code names; none where there is no recipe.
     fn provoke(&self, operation: &Operation, code: &str) -> Option<Response> {
+        if is_of_proofs(operation)
+            && let Some(refused) = self.proofs.provoke(operation, code)
+        {
+            return Some(refused);
+        }
         let good = request(operation);
         let body = || contract().document.request_example(operation).cloned().unwrap_or_default();
         let json = |body: &Value| Request::new(&operation.method, good.path()).json(body);
@@ -229,7 +238,7 @@ fn client(server: &Askance, operation: &Operation) -> Client {
 }
 
 /// A request that nothing is wrong with, from the examples of the document.
-fn request(operation: &Operation) -> Request {
+pub(super) fn request(operation: &Operation) -> Request {
     let document = &contract().document;
     let request = Request::new(&operation.method, &document.path_with(operation, &[]));
     match (document.request_type(operation), document.request_example(operation)) {
@@ -254,7 +263,7 @@ fn wrong_parameter(client: &Client, operation: &Operation) -> Response {
 }
 
 /// Sends all but the last byte; then says that there is no more, or nothing at all.
-fn broken_off(client: &Client, request: &Request, listener: Listener, finish: bool) -> Response {
+pub(super) fn broken_off(client: &Client, request: &Request, listener: Listener, finish: bool) -> Response {
     let bytes = request.bytes(&client.endpoint);
     let mut connection = client.connect();
     connection.write(&bytes[..bytes.len() - 1]).unwrap();

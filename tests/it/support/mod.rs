@@ -1,6 +1,7 @@
 //! What every test here needs: a configuration ([`Settings`]), a running server ([`Askance`]), a client ([`Client`]).
 
 pub(crate) mod answers;
+pub(crate) mod authenticator;
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod h2;
