@@ -1,5 +1,7 @@
 use super::*;
 use crate::mfa::authenticator::Authenticator;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 const ORIGIN: &str = "https://login.example.org";
@@ -46,11 +48,11 @@ fn options_ask_for_what_the_contract_says() {
     let selection = &options["authenticatorSelection"];
     assert_eq!((&selection["userVerification"], &selection["residentKey"]), (&json!("required"), &json!("preferred")));
     assert_eq!((&options["attestation"], &options["timeout"]), (&json!("none"), &json!(60_000)));
-    assert_eq!(options["excludeCredentials"][0]["id"], passkey.id());
+    assert_eq!(options["excludeCredentials"][0]["id"], URL_SAFE_NO_PAD.encode(passkey.id));
     let (options, _) = relying.begin_authentication(&[&credential], at(0)).expect("it begins");
     assert_eq!((&options["rpId"], &options["timeout"]), (&json!("example.org"), &json!(60_000)));
     assert_eq!(options["userVerification"], "required");
-    assert_eq!(options["allowCredentials"][0]["id"], passkey.id());
+    assert_eq!(options["allowCredentials"][0]["id"], URL_SAFE_NO_PAD.encode(passkey.id));
     assert!(relying.begin_authentication(&[], at(0)).is_err());
 }
 

@@ -280,7 +280,10 @@ fn time(step: &Step) -> Timestamp {
 /// As the API says it.
 fn outcome(result: Result<(), MfaError>) -> (String, u16) {
     let Err(error) = result else { return (ok(), 200) };
-    #[expect(clippy::wildcard_enum_match_arm, reason = "no case expects any of the others, which fail it by their names")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "no case expects any of the others, which fail it by their names"
+    )]
     let (code, status) = match &error {
         MfaError::CodeNotFound => ("verification_code.not_found", 400),
         MfaError::CodeMismatch => ("verification_code.code_mismatch", 400),

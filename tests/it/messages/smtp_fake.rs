@@ -147,13 +147,17 @@ impl Session {
             if in_mail && text != "." {
                 continue;
             }
-            match self.fault {
-                Fault::Says(at, words) if text.starts_with(at) => {
-                    self.say(&mut stream, words)?;
-                    continue;
-                }
-                Fault::HangsUp(at) if text.starts_with(at) => return Ok(None),
-                _ => {}
+            if let Fault::Says(at, words) = self.fault
+                && text.starts_with(at)
+            {
+                in_mail = false;
+                self.say(&mut stream, words)?;
+                continue;
+            }
+            if let Fault::HangsUp(at) = self.fault
+                && text.starts_with(at)
+            {
+                return Ok(None);
             }
             let words = match text.split(' ').next().unwrap_or_default() {
                 "EHLO" if prefix.is_empty() => "250-fake\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME",

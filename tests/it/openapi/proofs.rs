@@ -39,9 +39,9 @@ impl ProofLab {
             .set("mfa.enabled", true)
             .set("mfa.assertion.key_files", vec![key.to_str().unwrap().to_owned()]);
         let clients = [("shop", &["mfa"][..]), ("desk", &["score"])];
-        let keyed = clients.iter().fold(asks.clone(), |settings, (name, scopes)| {
-            settings.client(&ApiClient::new(name, scopes))
-        });
+        let keyed = clients
+            .iter()
+            .fold(asks.clone(), |settings, (name, scopes)| settings.client(&ApiClient::new(name, scopes)));
         Self {
             asking: Askance::start(&asks),
             keyed: Askance::start(&keyed),

@@ -80,11 +80,6 @@ impl Authenticator {
         })
     }
 
-    /// Its id, as options name it.
-    pub(crate) fn id(&self) -> String {
-        encoded(&self.id)
-    }
-
     fn client_data(&self, what: &str, options: &Value) -> Vec<u8> {
         let client_data = json!({
             "type": what, "challenge": options["challenge"], "origin": self.origin, "crossOrigin": false,
