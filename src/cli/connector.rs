@@ -27,9 +27,6 @@ pub(super) enum ConnectorCommand {
     },
 }
 
-/// Stands in the message, whose code is good for nothing.
-const MINUTES: u32 = 10;
-
 /// Sends it, and says what became of it. Neither number nor code is printed.
 pub(super) fn run(source: &Source, command: &ConnectorCommand) -> Result<(), Box<dyn Error>> {
     let ConnectorCommand::Test { name, to, locale } = command;
@@ -39,9 +36,9 @@ pub(super) fn run(source: &Source, command: &ConnectorCommand) -> Result<(), Box
     let kind = connectors.iter().next().map_or(Channel::Sms, |connector| connector.kind());
     let messenger = app::messenger(&config, &connectors, Clock).map_err(AppError::from)?;
     let to = recipient(kind, to)?;
+    let minutes = config.mfa.code_ttl_s.get() / 60;
     let code = Code::random().ok_or("the operating system gives no randomness")?;
-    let message =
-        Message { to: &to, usage: Usage::Generic, locale: locale.as_deref(), code: &code, minutes: MINUTES, ip: None };
+    let message = Message { to: &to, usage: Usage::Generic, locale: locale.as_deref(), code: &code, minutes, ip: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(messenger.send(&message))?;
     writeln!(std::io::stdout(), "`{name}` took the message for {}", to.masked())?;
