@@ -1,7 +1,9 @@
 //! Messages through connectors, with providers of our own that misbehave on demand: they hang, refuse, tear, flood and redirect.
 
+mod budget;
 mod commands;
 pub(crate) mod http_fake;
+mod limits;
 mod mail;
 mod order;
 mod providers;

@@ -70,10 +70,8 @@ fn one_message_goes_through_the_connector_that_is_named() {
     let heard = fake.heard();
     assert_eq!(heard.len(), 4);
     assert!(heard.iter().all(|heard| heard.body.contains("To=%2B819012345678&From=%2B15005550006")), "{heard:?}");
-    for nobody in ["090-1234-5678", "bob@example.org", ""] {
-        let finished = test(nobody);
-        assert_eq!(finished.code, Some(1), "{nobody}: {}", finished.output());
-    }
+    let finished = test(ADDRESS);
+    assert_eq!(finished.code, Some(1), "that is no number: {}", finished.output());
     assert_eq!(fake.heard().len(), 4);
 }
 
@@ -111,13 +109,11 @@ fn check_config_reads_secrets_and_prints_none() {
         (empty.as_str(), Some("there is nothing in it")),
     ] {
         std::fs::write(directory.path().join("given.toml"), format!("{base}authorization_file = '{path}'")).unwrap();
-        for json in [&["check-config"][..], &["check-config", "--json"]] {
-            let finished = askance(&directory, json, &[]);
-            assert_eq!(finished.code, Some(if refused.is_none() { 0 } else { 2 }), "{path}: {}", finished.output());
-            assert!(refused.is_none_or(|why| finished.stderr.contains(why)), "{path}: {}", finished.output());
-            assert!(refused.is_some() || finished.stdout.contains("authorization_file"), "{}", finished.output());
-            assert_silent(&finished);
-        }
+        let finished = askance(&directory, &["check-config", "--json"], &[]);
+        assert_eq!(finished.code, Some(if refused.is_none() { 0 } else { 2 }), "{path}: {}", finished.output());
+        assert!(refused.is_none_or(|why| finished.stderr.contains(why)), "{path}: {}", finished.output());
+        assert!(refused.is_some() || finished.stdout.contains("authorization_file"), "{}", finished.output());
+        assert_silent(&finished);
     }
 }
 
@@ -134,15 +130,12 @@ fn a_missing_text_and_a_danger_that_is_not_named_stop_the_start() {
         (format!("{named}{named}"), Some("mfa.connectors: the name `l` stands twice")),
     ] {
         let directory = configured(&text);
-        for command in ["check-config", "serve"] {
-            if refused.is_none() && command == "serve" {
-                continue;
-            }
-            let finished = askance(&directory, &[command], &[]);
-            assert_eq!(finished.code, Some(if refused.is_none() { 0 } else { 2 }), "{text}: {}", finished.output());
-            assert!(refused.is_none_or(|why| finished.stderr.contains(why)), "{text}: {}", finished.output());
-        }
+        let finished = askance(&directory, &["check-config"], &[]);
+        assert_eq!(finished.code, Some(if refused.is_none() { 0 } else { 2 }), "{text}: {}", finished.output());
+        assert!(refused.is_none_or(|why| finished.stderr.contains(why)), "{text}: {}", finished.output());
     }
+    let finished = askance(&configured(&format!("mfa.locale = 'fr'\n{named}")), &["serve"], &[]);
+    assert_eq!(finished.code, Some(2), "{}", finished.output());
     let directory = configured(&format!("{named}[telemetry]\nlog_format = 'json'"));
     let finished = askance(&directory, &["connector", "test", "l", NUMBER, "--locale", "ja"], &[]);
     assert_eq!(finished.code, Some(0), "{}", finished.output());

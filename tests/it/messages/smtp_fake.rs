@@ -161,7 +161,7 @@ impl Session {
             }
             let words = match text.split(' ').next().unwrap_or_default() {
                 "EHLO" if prefix.is_empty() => "250-fake\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME",
-                "EHLO" if self.fault == Fault::NoStartTls => "250 fake",
+                "EHLO" if self.fault == Fault::NoStartTls => "250-fake\r\n250 AUTH PLAIN LOGIN",
                 "EHLO" => "250-fake\r\n250 STARTTLS",
                 "STARTTLS" => {
                     self.say(&mut stream, "220 go on")?;
