@@ -86,8 +86,8 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// What an app with this secret shows.
-#[cfg(test)]
-pub(super) fn shown(secret: &[u8], now: Timestamp) -> String {
+#[must_use]
+pub fn shown(secret: &[u8], now: Timestamp) -> String {
     totp(secret).generate(now.unix_s().into()).to_string()
 }
 

@@ -3,6 +3,7 @@
 
 mod document;
 mod errors;
+mod factors;
 mod limits;
 mod mutations;
 mod proofs;

@@ -8,6 +8,7 @@ use crate::pipeline::{Extent, UserName};
 use crate::server::auth::{Caller, Scope};
 use crate::server::error::Failure;
 use crate::server::wire::export::ExportBody;
+use crate::server::wire::mfa::HeldFactor;
 use crate::server::wire::users::UserBody;
 use crate::server::{Answer, uri};
 use hyper::Method;
@@ -37,7 +38,14 @@ impl<M: Memory> Service<M> {
         let (tenant, id) = user(caller, id, head)?;
         let user = UserName { tenant, id: &id };
         let remembered = self.pipeline.remembered(user, Extent::Everything).await;
-        remembered.map(|it| private(&ExportBody::new(user, &it))).map_err(|_| Failure::MemoryUnavailable)
+        let remembered = remembered.map_err(|_| Failure::MemoryUnavailable)?;
+        let factors = match &self.mfa {
+            None => None,
+            Some(mfa) => {
+                Some(mfa.factors_of(user, self.clock.now()).await?.into_iter().map(HeldFactor::from).collect())
+            }
+        };
+        Ok(private(&ExportBody::new(user, &remembered, factors)))
     }
 
     pub(super) async fn device(

@@ -3,6 +3,7 @@
 
 use super::Time;
 use super::decisions::DecisionBody;
+use super::mfa::HeldFactor;
 use super::users::resolution;
 use crate::clock::Timestamp;
 use crate::context::Place;
@@ -34,6 +35,9 @@ pub(in crate::server) struct ExportBody<'a> {
     /// What was labelled fraud.
     marks: Vec<MarkExport>,
     decisions: Vec<DecisionExport<'a>>,
+    /// Where askance keeps them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factors: Option<Vec<HeldFactor>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,7 +147,11 @@ struct LoginExport {
 }
 
 impl<'a> ExportBody<'a> {
-    pub(in crate::server) fn new(user: UserName<'a>, remembered: &'a Remembered) -> Self {
+    pub(in crate::server) fn new(
+        user: UserName<'a>,
+        remembered: &'a Remembered,
+        factors: Option<Vec<HeldFactor>>,
+    ) -> Self {
         let nothing = UserHistory::default();
         let history = remembered.history.as_deref().unwrap_or(&nothing);
         Self {
@@ -162,6 +170,7 @@ impl<'a> ExportBody<'a> {
             places: history.places_kept().map(PlaceExport::new).collect(),
             marks: history.marks().map(MarkExport::new).collect(),
             decisions: remembered.decisions.iter().map(DecisionExport::new).collect(),
+            factors,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every operation × status × code that the document knows is provoked over HTTP, on a real server.
 
+use super::factors::{ELSEWHERE, FactorLab, is_of_factors};
 use super::proofs::{ProofLab, is_of_proofs};
 use crate::http::limits::Held;
 use crate::support::client::Connection;
@@ -23,6 +24,9 @@ fn every_documented_error_is_reached() {
         for (status, codes) in contract().document.errors(&operation).into_iter().filter(|(status, _)| *status >= 400) {
             assert!(!codes.is_empty() || operation.id == "readiness", "{operation}: {status} has no codes");
             for code in codes {
+                if ELSEWHERE.contains(&(&*operation.id, &*code)) {
+                    continue;
+                }
                 match lab.provoke(&operation, &code) {
                     None => wrong.push(format!("{operation}: {status} {code} has no recipe")),
                     Some(answer) => {
@@ -66,6 +70,8 @@ struct Lab {
     crowd: Vec<Connection>,
     /// Ask for proofs.
     proofs: ProofLab,
+    /// Ask by themselves.
+    factors: FactorLab,
     /// What a server said that was told to stop, by operation.
     stopping: BTreeMap<String, Response>,
 }
@@ -102,6 +108,7 @@ impl Lab {
             crowded,
             crowd,
             proofs: ProofLab::new(),
+            factors: FactorLab::new(),
             stopping: stop_while_they_call(&patient.set("server.drain_s", 600)),
         }
     }
@@ -110,6 +117,12 @@ impl Lab {
     fn provoke(&self, operation: &Operation, code: &str) -> Option<Response> {
         if is_of_proofs(operation)
             && let Some(refused) = self.proofs.provoke(operation, code)
+        {
+            return Some(refused);
+        }
+        if is_of_factors(operation)
+            && !["server.overloaded", "server.draining"].contains(&code)
+            && let Some(refused) = self.factors.provoke(operation, code)
         {
             return Some(refused);
         }
@@ -182,6 +195,10 @@ impl Lab {
             "decision.not_completed" => {
                 let challenged = json_of(&portal.score(&risky_login(&user)));
                 portal.send(about(&challenged, &json!({"label": "legitimate"})))
+            }
+            "decision.not_verified" => {
+                let lab = &self.factors;
+                lab.not_verified()
             }
             "decision.already_settled" => {
                 let allowed = json_of(&self.local.main().score(&plain_login(&user)));

@@ -151,7 +151,11 @@ fn is_beyond_schemas(operation: &Operation, body: &[u8], problem: &Value) -> boo
     let field = problem["field"].as_str().unwrap_or_default();
     let is_of_an_action = ["stepUp", "consumeStepUp"].contains(&&*operation.id) && field.starts_with("action.");
     let is_of_a_contact = operation.id == "onboard" && (field.starts_with("verified.") || field == "decision_id");
-    !body.is_ascii() || is_twice || is_of_the_decision || is_of_an_action || is_of_a_contact
+    // Who may say which factors a user has, is a matter of the configuration; numbers and secrets have rules of their own.
+    let is_of_factors = problem["field"] == "user.enrolled_factors"
+        || operation.id == "beginEnrolment"
+            && ["phone_number", "email", "secret"].iter().any(|own| problem["field"] == *own);
+    !body.is_ascii() || is_twice || is_of_the_decision || is_of_an_action || is_of_a_contact || is_of_factors
 }
 
 /// A segment of a JSON pointer (RFC 6901).

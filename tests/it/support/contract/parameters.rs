@@ -48,7 +48,8 @@ impl Contract {
             return given.iter().filter(counts).try_for_each(judged).map_err(|breach| format!("taken: {breach}"));
         }
         let problem: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        let of_a_parameter = response.status == 422 && self.document.request_schema(operation).is_none();
+        let is_invalid = problem["code"] == "request.invalid";
+        let of_a_parameter = response.status == 422 && is_invalid && self.document.request_schema(operation).is_none();
         if !of_a_parameter {
             return Ok(());
         }

@@ -1,0 +1,7 @@
+//! Where askance asks by itself: challenges, enrolment and the management of factors, over HTTP, with a provider of messages on this
+//! machine.
+
+pub(crate) mod lab;
+mod limits;
+mod logins;
+mod manage;
