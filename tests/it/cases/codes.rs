@@ -251,11 +251,11 @@ fn keys() -> CodeKeys {
     CodeKeys::new(&[1; 32], None)
 }
 
-/// What stands for a challenge. It is made later than it is used, so that nothing ends with it.
+/// What stands for a challenge: of a kind that settles no decision, and made later than it is used, so that nothing ends with it.
 fn token(user: &str, step: &Step) -> MfaToken {
     let decision = step.challenge.bytes().fold(1, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
     MfaToken {
-        kind: TokenKind::StepUp,
+        kind: TokenKind::SignIn,
         made: Timestamp::from_unix_ms(time(step).unix_ms() + 3_600_000).expect("it is in range"),
         client: ClientTag(0),
         decision: DecisionId::from_bytes([decision; 16]),
