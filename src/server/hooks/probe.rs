@@ -146,15 +146,15 @@ mod tests {
     #[test]
     fn a_case_is_the_number_behind_the_nonce() {
         for (text, expected) in [
-            ("/x?p=n0nce-3", Some(3)),
-            ("/x?p=n0nce-12&y=1", Some(12)),
-            ("askance_probe=n0nce-0; a=b", Some(0)),
-            ("n0nce", None),
-            ("n0nce-", None),
-            ("n0nce-999", None),
+            ("/x?p=f00d-3", Some(3)),
+            ("/x?p=f00d-12&y=1", Some(12)),
+            ("askance_probe=f00d-0; a=b", Some(0)),
+            ("f00d", None),
+            ("f00d-", None),
+            ("f00d-999", None),
             ("other-1", None),
         ] {
-            assert_eq!(case(text, "n0nce"), expected, "{text}");
+            assert_eq!(case(text, "f00d"), expected, "{text}");
         }
     }
 }
