@@ -1,7 +1,7 @@
 //! Events that others are told: signed, from a queue that lasts.
 //!
 //! Whoever has something to tell calls [`Events::emit`], which waits for nothing. A thread of its own seals what was told, puts it into the
-//! store ([`queue`]), and posts it from there until it is taken or its time is over ([`run`]). So an event is told at least once from the
+//! store (`queue.rs`), and posts it from there until it is taken or its time is over (`run.rs`). So an event is told at least once from the
 //! moment that it is in the queue, some milliseconds behind its cause; where the process is killed before that, it is not told.
 //!
 //! What is told are ids, and no secret, code, number or address of anybody.
