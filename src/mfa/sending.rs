@@ -230,7 +230,8 @@ impl<M: Memory> Mfa<M> {
         token: &MfaToken,
         now: Timestamp,
     ) -> Result<(), MfaError> {
-        let minutes = self.settings.code_ttl_s.get().div_ceil(60);
+        // No more is promised than is kept; a life has a minute or more.
+        let minutes = self.settings.code_ttl_s.get() / 60;
         let message = Message { to, usage, locale, code, minutes, ip: token.ip };
         self.delivery.send(self.pipeline.memory(), admitted, &message, now).await
     }
