@@ -11,6 +11,7 @@ use super::{Mfa, MfaError, totp};
 use crate::clock::Timestamp;
 use crate::event::Factor;
 use crate::memory::Memory;
+use crate::webhooks::EventKind;
 use serde_json::Value;
 
 /// What is to be bound.
@@ -120,8 +121,9 @@ impl<M: Memory> Mfa<M> {
         now: Timestamp,
     ) -> Result<Bound, MfaError> {
         let user = token.user();
-        let (bound, needs_codes) =
+        let (bound, factor, needs_codes) =
             self.update_user(user, now, |record| self.take_binding(record, token, id, answer, now)).await?;
+        self.tell(EventKind::FactorBound, token, factor, now);
         // Made behind the check: a guess must not cost ten slow hashes. A process that ends here leaves `next` at backup_codes.
         let backup_codes = if needs_codes { Some(self.replace_backup_codes(user, now).await?.1) } else { None };
         Ok(Bound { id: bound, backup_codes })
@@ -195,7 +197,7 @@ impl<M: Memory> Mfa<M> {
         id: ChallengeId,
         answer: Answer<'_>,
         now: Timestamp,
-    ) -> Result<(FactorId, bool), MfaError> {
+    ) -> Result<(FactorId, Factor, bool), MfaError> {
         record.forget_ended(now);
         let is_it = |enrolment: &Enrolment| {
             enrolment.id == id && enrolment.of == token.decision && enrolment.kind == token.kind
@@ -232,7 +234,7 @@ impl<M: Memory> Mfa<M> {
             last_used: None,
         });
         let needs_codes = !had_primary && self.on().has(Factor::BackupCode) && !record.has_backup_codes();
-        Ok((bound, needs_codes))
+        Ok((bound, factor, needs_codes))
     }
 
     /// What is bound, where the answer is right; and whether it was a guess, where not.

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::Factor;
 use crate::memory::Memory;
 use crate::pipeline::UserName;
+use crate::webhooks::EventKind;
 
 impl<M: Memory> Mfa<M> {
     /// Whether the token is one of a step-up for the management of this user's factors, and was verified.
@@ -41,7 +42,7 @@ impl<M: Memory> Mfa<M> {
     ///
     /// There is none of this id.
     pub async fn remove_factor(&self, user: UserName<'_>, id: FactorId, now: Timestamp) -> Result<Factor, MfaError> {
-        self.update_user(user, now, |record| {
+        let removed = self.update_user(user, now, |record| {
             if let Some(at) = record.factors.iter().position(|bound| bound.id == id) {
                 return Ok(record.factors.remove(at).means.factor());
             }
@@ -50,8 +51,10 @@ impl<M: Memory> Mfa<M> {
                 .take_if(|codes| codes.id == id)
                 .map(|_| Factor::BackupCode)
                 .ok_or(MfaError::NoSuchFactor)
-        })
-        .await
+        });
+        let factor = removed.await?;
+        self.tell_of(EventKind::FactorRemoved, user, factor, now);
+        Ok(factor)
     }
 
     /// Makes a set of backup codes with a token; the set of before is good no longer.

@@ -28,6 +28,7 @@ mod sending;
 pub mod serial;
 pub mod settings;
 pub mod step_up;
+mod tidings;
 pub mod token;
 pub mod totp;
 pub mod user;
@@ -73,6 +74,7 @@ pub struct Mfa<M> {
     /// What may be proved within a session.
     pub step_up: step_up::Settings,
     slow_hashes: SlowHashes,
+    told: tidings::Told,
 }
 
 /// The keys of the engine.
@@ -107,7 +109,18 @@ impl<M> Mfa<M> {
         let budgets = Budgets::new(of_budgets.first().unwrap_or(&[0; 32]), settings.codes, sms, email);
         let (delivery, slow_hashes) = (Delivery { budgets, messenger }, SlowHashes::default());
         let step_up = step_up::Settings::default();
-        Ok(Self { pipeline, settings, keys, code_keys, signer, relying, delivery, step_up, slow_hashes })
+        Ok(Self {
+            pipeline,
+            settings,
+            keys,
+            code_keys,
+            signer,
+            relying,
+            delivery,
+            step_up,
+            slow_hashes,
+            told: tidings::Told::default(),
+        })
     }
 
     /// The same, with what may be proved within a session.

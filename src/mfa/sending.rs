@@ -18,6 +18,7 @@ use super::{Mfa, MfaError};
 use crate::clock::Timestamp;
 use crate::event::Factor;
 use crate::memory::Memory;
+use crate::webhooks::EventKind;
 
 impl<M: Memory> Mfa<M> {
     pub(super) async fn ask_by_message(
@@ -202,7 +203,11 @@ impl<M: Memory> Mfa<M> {
         now: Timestamp,
     ) -> Result<Admitted, MfaError> {
         let sending = Sending { recipient: to, purpose, source: token.ip };
-        self.delivery.admit(self.pipeline.memory(), &sending, now).await
+        let admitted = self.delivery.admit(self.pipeline.memory(), &sending, now).await;
+        if let Err(MfaError::MessagesRateLimited { .. }) = admitted {
+            self.tell_once(EventKind::MessageRateLimited, token, to.channel().factor(), now);
+        }
+        admitted
     }
 
     /// Where the record was not written, nothing is sent.

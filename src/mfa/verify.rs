@@ -10,6 +10,7 @@ use super::challenge::{ChallengeId, Passed, Waiting};
 use super::codes::CodeError;
 use super::recipient::Recipient;
 use super::sealing::Use;
+use super::tidings::Wrong;
 use super::token::{MfaToken, TokenKind};
 use super::user::{CodeHash, Means, Proof, UserRecord};
 use super::{Mfa, MfaError, Next, totp};
@@ -18,6 +19,7 @@ use crate::event::{Factor, FactorSet};
 use crate::memory::Memory;
 use crate::memory::decisions::{LoginResult, Report};
 use crate::pipeline::SettleError;
+use crate::webhooks::EventKind;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
@@ -61,7 +63,12 @@ impl<M: Memory> Mfa<M> {
         let hashed = self.slow_hash(token, id, answer, now).await?;
         let user = token.user();
         let trial = Trial { mfa: self, token, id, answer, hashed, now };
-        let factor = self.update_user(user, now, |record| trial.take(record)).await?;
+        let mut wrong = None;
+        let taken = self.update_user(user, now, |record| trial.take(record, &mut wrong)).await;
+        if let Some(wrong) = wrong {
+            self.tell_of_failure(token, wrong, now);
+        }
+        let factor = taken?;
         // A prompt is no decision.
         if matches!(token.kind, TokenKind::Login | TokenKind::StepUp) {
             self.settle(token, factor, now).await?;
@@ -72,6 +79,7 @@ impl<M: Memory> Mfa<M> {
             at_s: proof.at.unix_s(),
             is_bound_to_device: proof.is_bound_to_device,
         };
+        self.tell(EventKind::MfaSucceeded, token, proof.factor, now);
         let assertion = self.assert(token, audience, proof, now)?;
         Ok(Verified { assertion, proof, next, backup_codes_left: left })
     }
@@ -134,7 +142,7 @@ impl<M: Memory> Mfa<M> {
         answer: Answer<'_>,
         now: Timestamp,
     ) -> Result<Factor, MfaError> {
-        Trial { mfa: self, token, id, answer, hashed: None, now }.take(record)
+        Trial { mfa: self, token, id, answer, hashed: None, now }.take(record, &mut None)
     }
 
     async fn settle(&self, token: &MfaToken, factor: Factor, now: Timestamp) -> Result<(), MfaError> {
@@ -211,7 +219,8 @@ enum Refused {
 
 impl<M: Memory> Trial<'_, M> {
     /// The first step: takes the answer, or counts it as wrong.
-    fn take(&self, record: &mut UserRecord) -> Result<Factor, MfaError> {
+    fn take(&self, record: &mut UserRecord, wrong: &mut Option<Wrong>) -> Result<Factor, MfaError> {
+        *wrong = None;
         let at = record.challenge(self.token, self.id)?;
         let factor = record.challenges[at].factor;
         if let Waiting::Passed(passed) = &record.challenges[at].waiting {
@@ -233,7 +242,8 @@ impl<M: Memory> Trial<'_, M> {
                 if matches!(record.challenges[at].waiting, Waiting::Passkey(_)) {
                     record.challenges.remove(at);
                 }
-                record.failures.failed(factor, side, self.now, settings);
+                let is_asleep = record.failures.failed(factor, side, self.now, settings).is_some();
+                *wrong = Some(Wrong { factor, is_asleep });
                 Err(error)
             }
         }
