@@ -74,6 +74,7 @@ fn webhook(settings: &Settings, clock: Clock) -> Result<Webhook, (&'static str, 
         tag: Webhook::tag_of(&settings.url.to_string()),
         kinds: settings.events.clone(),
         secrets: Shared(secrets),
+        deadline: Webhook::DEADLINE,
         give_up_ms: i64::from(settings.give_up_h.get()) * 3_600_000,
     })
 }

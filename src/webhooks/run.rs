@@ -46,11 +46,16 @@ pub struct Webhook {
     pub kinds: Kinds,
     /// The secrets that we share with it.
     pub secrets: Secrets,
+    /// For one try.
+    pub deadline: Duration,
     /// For how long each event is tried, in ms.
     pub give_up_ms: i64,
 }
 
 impl Webhook {
+    /// For one try, all of it. **Source:** mfa.md.
+    pub const DEADLINE: Duration = Duration::from_secs(3);
+
     /// How a webhook of this URL is called in the queue.
     #[must_use]
     pub fn tag_of(url: &str) -> u64 {

@@ -7,10 +7,7 @@ use crate::outbound::{Call, Secret};
 use crate::telemetry::WebhookMeters;
 use bytes::Bytes;
 use hyper::header::HeaderName;
-use std::time::Duration;
 
-/// For all of it. **Source:** mfa.md.
-const DEADLINE: Duration = Duration::from_secs(3);
 /// Between the first two tries; each further wait is twice the one before, up to an hour. **Source:** Standard Webhooks 1.0.0, "Deliverability
 /// and reliability", which asks for some such growth.
 const WAIT_MS: i64 = 5_000;
@@ -73,7 +70,7 @@ fn call(webhook: &Webhook, item: &Item, now: Timestamp) -> Option<Call> {
             header("webhook-signature", &signature)?,
         ],
         body: Bytes::from(item.body.clone()),
-        deadline: DEADLINE,
+        deadline: webhook.deadline,
     })
 }
 
