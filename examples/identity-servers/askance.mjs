@@ -2,7 +2,7 @@
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-const URL = process.env.ASKANCE_URL ?? "http://127.0.0.1:8470";
+export const URL = process.env.ASKANCE_URL ?? "http://127.0.0.1:8470";
 const DEADLINE_MS = 1000;
 
 async function call(path, body) {
@@ -30,18 +30,22 @@ export async function passed(decisionId, factor) {
   if (decisionId) await call(`/v1/decisions/${decisionId}/outcome`, { result: "success", factor });
 }
 
-/** Whether this is the authenticator's code of now (RFC 6238), or of the half minute before or behind. */
-export function isCode(secret, code, now = Date.now()) {
-  const step = Math.floor(now / 30000);
-  return [step, step - 1, step + 1].some((counter) => {
-    const message = Buffer.alloc(8);
-    message.writeBigUInt64BE(BigInt(counter));
-    const mac = createHmac("sha1", secret).update(message).digest();
-    const at = mac[19] & 15;
-    const expected = String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, "0");
-    const given = String(code ?? "").padEnd(6).slice(0, 6);
-    return timingSafeEqual(Buffer.from(expected), Buffer.from(given.replace(/[^0-9]/g, " ")));
-  });
+/** Any other call; null where it is refused, or not answered in time. */
+export const ask = call;
+
+/** The authenticator's code of a time (RFC 6238). */
+export function codeOf(secret, at_ms) {
+  const message = Buffer.alloc(8);
+  message.writeBigUInt64BE(BigInt(Math.floor(at_ms / 30000)));
+  const mac = createHmac("sha1", secret).update(message).digest();
+  const at = mac[19] & 15;
+  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1000000).padStart(6, "0");
+}
+
+/** Whether this is the code of now, or of the half minute before or behind. */
+export function isCode(secret, code, now_ms = Date.now()) {
+  const given = Buffer.from(String(code ?? "").replace(/[^0-9]/g, " ").padEnd(6).slice(0, 6));
+  return [0, -30000, 30000].some((off_ms) => timingSafeEqual(Buffer.from(codeOf(secret, now_ms + off_ms)), given));
 }
 
 /** A cookie of a request. */

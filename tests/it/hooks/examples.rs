@@ -12,11 +12,11 @@ fn check(proxy: &str, program: &str, lines: usize) {
 }
 
 /// With the packages that `scripts/test` installed.
-fn check_server(server: &str) {
-    let packages = std::env::var_os("ASKANCE_EXAMPLE_PACKAGES").map(|packages| Path::new(&packages).join(server));
+fn check_server(server: &str, package: &str) {
+    let packages = std::env::var_os("ASKANCE_EXAMPLE_PACKAGES").map(|packages| Path::new(&packages).join(package));
     let Some(packages) = packages.filter(|packages| packages.is_dir()) else {
         let is_skipped = std::env::var_os("ASKANCE_SKIP_PEERS").is_some();
-        assert!(is_skipped, "ASKANCE_EXAMPLE_PACKAGES has no {server}, and ASKANCE_SKIP_PEERS is not set");
+        assert!(is_skipped, "ASKANCE_EXAMPLE_PACKAGES has no {package}, and ASKANCE_SKIP_PEERS is not set");
         return;
     };
     check_lines("identity-servers", &[server, "--packages", packages.to_str().unwrap()], 6);
@@ -70,17 +70,23 @@ fn the_example_of_dovecot_shows_what_it_says() {
 
 #[test]
 fn the_example_of_oidc_provider_shows_what_it_says() {
-    check_server("oidc-provider");
+    check_server("oidc-provider", "oidc-provider");
+}
+
+/// Askance is its only MFA.
+#[test]
+fn the_example_of_oidc_provider_on_factors_of_askance_shows_what_it_says() {
+    check_server("oidc-provider-askance-mfa", "oidc-provider");
 }
 
 #[test]
 fn the_example_of_better_auth_shows_what_it_says() {
-    check_server("better-auth");
+    check_server("better-auth", "better-auth");
 }
 
 #[test]
 fn the_example_of_django_allauth_shows_what_it_says() {
-    check_server("django-allauth");
+    check_server("django-allauth", "django-allauth");
 }
 
 /// Recipes for servers that cannot be installed here, on what these send.
