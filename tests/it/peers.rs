@@ -187,7 +187,7 @@ fn defect_09_documented_signal_that_does_not_exist() {
     // Each assessor that the answer names answers, and the metrics count each of its codes.
     let metrics = server.admin().get("/metrics").text();
     let assessments = answer["risk_assessment"]["assessments"].as_object().unwrap();
-    assert_eq!(assessments.len(), 7);
+    assert_eq!(assessments.len(), 8);
     for (name, assessment) in assessments {
         let series = format!("signal=\"{name}\",code=\"{}\"}} 1", assessment["code"].as_str().unwrap());
         assert!(metrics.contains(&series), "{series}");

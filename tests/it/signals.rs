@@ -247,7 +247,7 @@ fn three_days_make_a_habit_and_a_flood_of_logins_makes_none() {
             &server,
             "flooded",
             json!({
-                "ip": format!("175.16.{at}.1"), "user_agent": firefox, "device_id": format!("thief-{at}"), "time": time_from_now(-600),
+                "ip": format!("175.16.{at}.1"), "user_agent": firefox, "device_id": format!("thief-{at}"), "time": time_from_now(-43_200),
             }),
         );
     }
