@@ -94,8 +94,8 @@ fn every_documented_limit_of_a_parameter_is_the_servers() {
                 let answer = send(&value);
                 // Of a user without factors, there is none to remove, and backup codes are not alone.
                 let has_none = operation.path.contains("/factors") || operation.path.contains("/backup-codes");
-                let is_taken = matches!(answer.status, 200 | 204)
-                    || has_none && json_of(&answer)["code"].as_str().is_some_and(|code| code != "request.invalid");
+                let is_taken =
+                    matches!(answer.status, 200 | 204) || has_none && !answer.text().contains("\"request.invalid\"");
                 assert!(is_taken, "{operation}: {name}: {value}: {}", answer.text());
             }
             for value in exceeds {
