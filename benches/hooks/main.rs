@@ -17,8 +17,8 @@ use site::{Proxy, Site};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Errors of the bench are for its reader only.
-type Failure = Box<dyn std::error::Error>;
+/// Errors of the bench are for its reader only. They cross tasks, hence the bounds.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Connections of the busy load.
 const CONNECTIONS_COUNT: usize = 16;

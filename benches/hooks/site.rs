@@ -3,7 +3,6 @@
 use crate::Failure;
 use crate::load::{CHROME, HOME, Load};
 use serde_json::json;
-use std::cell::RefCell;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ pub(crate) struct Site {
     directory: TempDir,
     hooks: SocketAddr,
     _askance: Process,
-    proxies: RefCell<Vec<Process>>,
+    proxies: Mutex<Vec<Process>>,
     next: AtomicUsize,
 }
 
@@ -115,7 +115,7 @@ impl Site {
         let main = eventually("askance", || address("main"))?;
         let hooks = eventually("the hooks of askance", || address("hooks"))?;
         remember_alice(main)?;
-        Ok(Self { directory, hooks, _askance: askance, proxies: RefCell::default(), next: AtomicUsize::new(0) })
+        Ok(Self { directory, hooks, _askance: askance, proxies: Mutex::default(), next: AtomicUsize::new(0) })
     }
 
     /// Starts a proxy, and sees that alice is let in.
@@ -164,7 +164,7 @@ impl Site {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("{}: {error}", command[0]))?;
-        self.proxies.borrow_mut().push(Process(started));
+        self.proxies.lock().unwrap_or_else(PoisonError::into_inner).push(Process(started));
         Ok(())
     }
 
