@@ -74,7 +74,9 @@ impl Proxy {
             .replace("127.0.0.1:8472", &hooks.to_string())
             .replace("127.0.0.1, port_value: 8472", &format!("{}, port_value: {}", hooks.ip(), hooks.port()))
             // nginx ends a connection of a client after a thousand requests.
-            .replace("access_log off;", "access_log off; keepalive_requests 100000000;");
+            .replace("access_log off;", "access_log off; keepalive_requests 100000000;")
+            // It is killed, and its worker would live on.
+            .replace("daemon off;", "daemon off; master_process off;");
         let text = match self {
             Self::NginxBare => text.replace("auth_request /_askance;", ""),
             Self::EnvoyBare => text.replace(
