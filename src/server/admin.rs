@@ -91,7 +91,9 @@ struct Probed {
 }
 
 fn begin_probe<M: Memory>(service: &Service<M>) -> Answer {
-    let nonce = format!("{:032x}", service.pipeline.ids().request());
+    // Ids of requests can be foretold by whoever sees a few; these cannot.
+    let bytes = service.pipeline.ids().decision(service.clock.now()).to_bytes();
+    let nonce = format!("{:032x}", u128::from_be_bytes(bytes));
     service.hooks.begin_probe(nonce.clone());
     json(&Probe { nonce })
 }
