@@ -84,6 +84,7 @@ pub mod verdict;
 
 pub mod memory;
 pub mod mfa;
+pub mod pages;
 pub mod outbound;
 pub mod telemetry;
 pub mod webhooks;

@@ -33,6 +33,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(1, "context", &[]),
     // A history remembers places as the context describes them.
     module(1, "history", &["context"]),
+    // How pages look: a view goes in, bytes come out.
+    module(1, "pages", &[]),
     // 2: judgement, pure and synchronous; lookups, synchronous and in memory.
     module(2, "signals", &[]),
     // A verdict is made of assessments.
