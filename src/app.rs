@@ -18,6 +18,7 @@ use crate::memory::embedded::StartError;
 use crate::memory::store::Store;
 use crate::memory::{Backend, Memory, MemoryError, redis};
 use crate::mfa::{EngineKeys, Mfa};
+use crate::pages::Pages;
 use crate::pipeline::{Loaded, Pipeline};
 use crate::server::hooks::Hooks;
 use crate::server::tls::Certificates;
@@ -228,6 +229,15 @@ pub fn certificates(
     loaded.map(Some).map_err(|error| wrong(config, error.key(), &error))
 }
 
+/// Loads the files of challenge pages, and makes what all of them share.
+///
+/// # Errors
+///
+/// One of the files does not serve; the error names file, key and cause.
+pub fn pages(config: &Config) -> Result<Pages, ConfigError> {
+    Pages::load(&config.pages).map_err(|problem| ConfigError::one(&config.origin, problem))
+}
+
 /// The keys of a store that kept `kept`; of a new one, that of nothing.
 ///
 /// # Errors
@@ -250,6 +260,7 @@ pub fn load(config: &Config, clock: Clock) -> Result<Loaded, ConfigError> {
     keys::check(config)?;
     messenger(config, &config.mfa.connectors, clock)?;
     webhooks::load(config, clock)?;
+    pages(config)?;
     let tokens = keys::tokens(config, Unnamed::Fleeting)?;
     Ok(loaded(config, tokens, geoip, lists, &RuleCounts::default()))
 }

@@ -4,7 +4,7 @@
 //! and whatever is unknown, mistyped or out of range is an error that names its key.
 
 use crate::context::geoip;
-use crate::{device_token, memory, mfa, privacy, server, signals, telemetry, verdict, webhooks};
+use crate::{device_token, memory, mfa, pages, privacy, server, signals, telemetry, verdict, webhooks};
 use serde::{Deserialize, Serialize};
 use serde_path_to_error::Segment;
 use std::fmt;
@@ -22,6 +22,8 @@ pub struct Config {
     pub server: server::Settings,
     /// Doors for reverse proxies.
     pub hooks: server::hooks::Settings,
+    /// How challenge pages look.
+    pub pages: pages::Settings,
     /// Device cookies.
     pub device_token: device_token::Settings,
     /// GeoIP databases.

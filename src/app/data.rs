@@ -206,6 +206,7 @@ impl Reloader {
     fn needs_restart(&self) -> bool {
         self.config.server != self.started.server
             || self.config.hooks != self.started.hooks
+            || self.config.pages != self.started.pages
             || self.config.memory != self.started.memory
             || self.config.webhooks != self.started.webhooks
             || privacy_of_store(&self.config) != privacy_of_store(&self.started)
