@@ -147,7 +147,8 @@ impl App {
         let mut files = data::list_files(&config);
         let loaded = load(&config, clock)?;
         files.extend(data::database_files(&loaded.geoip));
-        let hooks = Hooks::load(&config.hooks, config.server.in_flight_max.as_usize(), clock);
+        let in_flight_max = config.server.in_flight_max.as_usize();
+        let hooks = Hooks::load(&config.hooks, pages(&config)?, in_flight_max, clock);
         let hooks = hooks.map_err(|problem| ConfigError::one(&config.origin, problem))?;
         // Last: a mistake elsewhere leaves the store alone.
         let Opened { memory, key, tokens, mfa: mfa_keys, events } = memory::open(&config, &meters, clock)?;

@@ -84,8 +84,8 @@ pub mod verdict;
 
 pub mod memory;
 pub mod mfa;
-pub mod pages;
 pub mod outbound;
+pub mod pages;
 pub mod telemetry;
 pub mod webhooks;
 

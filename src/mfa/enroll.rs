@@ -159,9 +159,7 @@ impl<M: Memory> Mfa<M> {
         now: Timestamp,
     ) -> Result<Begun, MfaError> {
         self.admit_enrolment(record, token, Factor::Totp)?;
-        let uri = totp::uri(secret, self.settings.issuer.as_str(), wish.label.unwrap_or(&token.user));
-        let qr_svg = totp::qr_svg(&uri);
-        let needs = Needs::App { secret: totp::written(secret), uri, qr_svg };
+        let needs = self.needs_of_app(secret, wish.label.unwrap_or(&token.user));
         let enrolment = enrolment(ChallengeId::random()?, token, wish, Binding::Totp(Hidden(secret.to_vec())));
         Ok(record.begin(enrolment, needs, token.expires(), now))
     }
@@ -267,6 +265,34 @@ impl<M: Memory> Mfa<M> {
             (Binding::Passkey(_), Answer::Code(_)) => Err((super::verify::PASSKEY_WANTED, false)),
             (_, Answer::Credential(_)) => Err((super::verify::CODE_WANTED, false)),
         }
+    }
+}
+
+impl<M> Mfa<M> {
+    /// What an enrolment of this token takes, told again, where it is there still; a passkey's ceremony is begun anew.
+    #[must_use]
+    pub fn needs_again(&self, record: &UserRecord, token: &MfaToken, id: ChallengeId) -> Option<Needs> {
+        let is_it = |enrolment: &&Enrolment| {
+            enrolment.id == id && enrolment.of == token.decision && enrolment.kind == token.kind
+        };
+        let enrolment = record.enrolments.iter().find(is_it)?;
+        match &enrolment.binding {
+            Binding::Totp(Hidden(secret)) => {
+                Some(self.needs_of_app(secret, enrolment.label.as_deref().unwrap_or(&token.user)))
+            }
+            Binding::Sent(to, sent) => Some(Needs::Code {
+                masked: to.masked(),
+                resend_after_s: self.settings.codes.resend_s.get(),
+                tries_left: sent.tries_left(&self.settings.codes),
+            }),
+            Binding::Passkey(_) => None,
+        }
+    }
+
+    fn needs_of_app(&self, secret: &[u8], name: &str) -> Needs {
+        let uri = totp::uri(secret, self.settings.issuer.as_str(), name);
+        let qr_svg = totp::qr_svg(&uri);
+        Needs::App { secret: totp::written(secret), uri, qr_svg }
     }
 }
 

@@ -33,6 +33,7 @@ pub mod token;
 pub mod totp;
 pub mod user;
 pub mod verify;
+pub mod visitor;
 pub mod webauthn;
 pub mod window;
 

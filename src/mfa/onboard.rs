@@ -34,6 +34,8 @@ pub struct Arrival<'a> {
     pub session: Option<&'a str>,
     /// From where, as far as is known.
     pub ip: Option<IpAddr>,
+    /// A page of ours shows what is next; codes of a new account are made there.
+    pub is_hosted: bool,
 }
 
 /// How somebody arrives.
@@ -104,8 +106,11 @@ impl<M: Memory> Mfa<M> {
             })
             .await?;
         let Shows { next, factors, is_skippable, makes_codes } = shows;
+        let is_shown = arrival.is_hosted && arrival.event == Event::SignUp;
+        let makes_codes = makes_codes && !is_shown;
         let backup_codes = if makes_codes { Some(self.replace_backup_codes(arrival.user, now).await?.1) } else { None };
-        let has_more = matches!(next, Next::Enroll | Next::VerifyEmail | Next::SuggestAdditional);
+        let has_more = matches!(next, Next::Enroll | Next::VerifyEmail | Next::SuggestAdditional)
+            || is_shown && next == Next::BackupCodes;
         let token = if has_more { Some((token.mint(&self.keys)?, token.expires())) } else { None };
         Ok(Onboarded { token, next, factors, bound, is_skippable, backup_codes })
     }

@@ -71,7 +71,7 @@ impl<M: Memory> Mfa<M> {
         Ok(Place::User(key))
     }
 
-    fn failed(&self, error: &MemoryError) -> MfaError {
+    pub(super) fn failed(&self, error: &MemoryError) -> MfaError {
         self.pipeline.failed(error);
         MfaError::Unavailable
     }

@@ -28,12 +28,24 @@ pub enum Use {
     SigningKeys,
     /// What is yet to be told to others.
     Events,
+    /// Who comes to a page.
+    Visitor,
+    /// What a page is for.
+    Page,
 }
 
 impl Use {
     /// Every use.
-    pub const ALL: [Self; 6] =
-        [Self::UserRecord, Self::MfaToken, Self::Codes, Self::Budgets, Self::SigningKeys, Self::Events];
+    pub const ALL: [Self; 8] = [
+        Self::UserRecord,
+        Self::MfaToken,
+        Self::Codes,
+        Self::Budgets,
+        Self::SigningKeys,
+        Self::Events,
+        Self::Visitor,
+        Self::Page,
+    ];
 
     fn context(self) -> &'static str {
         match self {
@@ -43,6 +55,8 @@ impl Use {
             Self::Budgets => "askance 2026-11-22 mfa budgets of messages",
             Self::SigningKeys => "askance 2026-11-22 mfa keys of assertions",
             Self::Events => "askance 2026-11-22 mfa events to be told",
+            Self::Visitor => "askance 2026-11-22 mfa visitor of a page",
+            Self::Page => "askance 2026-11-22 mfa page",
         }
     }
 }

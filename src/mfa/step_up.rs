@@ -266,7 +266,7 @@ impl<M: Memory> Mfa<M> {
     }
 }
 
-fn tag(context: &str, text: &str) -> [u8; 16] {
+pub(super) fn tag(context: &str, text: &str) -> [u8; 16] {
     let hash = blake3::derive_key(context, text.as_bytes());
     std::array::from_fn(|at| hash[at])
 }

@@ -60,28 +60,60 @@ impl<M: Memory> Mfa<M> {
         answer: Answer<'_>,
         now: Timestamp,
     ) -> Result<Verified, MfaError> {
-        let hashed = self.slow_hash(token, id, answer, now).await?;
-        let user = token.user();
-        let trial = Trial { mfa: self, token, id, answer, hashed, now };
-        let mut wrong = None;
-        let taken = self.update_user(user, now, |record| trial.take(record, &mut wrong)).await;
-        if let Some(wrong) = wrong {
-            self.tell_of_failure(token, wrong, now);
-        }
-        let factor = taken?;
+        let factor = self.taken(token, id, answer, now).await?;
         // A prompt is no decision.
         if matches!(token.kind, TokenKind::Login | TokenKind::StepUp) {
             self.settle(token, factor, now).await?;
         }
-        let (proof, next, left) = self.update_user(user, now, |record| self.conclude(record, token, id, now)).await?;
-        let proof = assertion::Proof {
-            factor: proof.factor,
-            at_s: proof.at.unix_s(),
-            is_bound_to_device: proof.is_bound_to_device,
-        };
-        self.tell(EventKind::MfaSucceeded, token, proof.factor, now);
-        let assertion = self.assert(token, audience, proof, now)?;
-        Ok(Verified { assertion, proof, next, backup_codes_left: left })
+        let (proof, next, left) = self.concluded(token, id, now).await?;
+        let assertion = self.assert(token, audience, assertion::Proof::from(&proof), now)?;
+        Ok(Verified { assertion, proof: (&proof).into(), next, backup_codes_left: left })
+    }
+
+    /// Takes an answer on a page of ours. Its decision is settled when the browser goes back with it, and not before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify`].
+    pub async fn prove(
+        &self,
+        token: &MfaToken,
+        id: ChallengeId,
+        answer: Answer<'_>,
+        now: Timestamp,
+    ) -> Result<Next, MfaError> {
+        self.taken(token, id, answer, now).await?;
+        self.concluded(token, id, now).await.map(|(_, next, _)| next)
+    }
+
+    /// The first step.
+    async fn taken(
+        &self,
+        token: &MfaToken,
+        id: ChallengeId,
+        answer: Answer<'_>,
+        now: Timestamp,
+    ) -> Result<Factor, MfaError> {
+        let hashed = self.slow_hash(token, id, answer, now).await?;
+        let trial = Trial { mfa: self, token, id, answer, hashed, now };
+        let mut wrong = None;
+        let taken = self.update_user(token.user(), now, |record| trial.take(record, &mut wrong)).await;
+        if let Some(wrong) = wrong {
+            self.tell_of_failure(token, wrong, now);
+        }
+        taken
+    }
+
+    /// The second step.
+    async fn concluded(
+        &self,
+        token: &MfaToken,
+        id: ChallengeId,
+        now: Timestamp,
+    ) -> Result<(Proof, Next, Option<usize>), MfaError> {
+        let concluded = self.update_user(token.user(), now, |record| self.conclude(record, token, id, now)).await?;
+        self.tell(EventKind::MfaSucceeded, token, concluded.0.factor, now);
+        Ok(concluded)
     }
 
     /// Signs what was proved.
@@ -160,7 +192,6 @@ impl<M: Memory> Mfa<M> {
         })
     }
 
-    /// The second step.
     fn conclude(
         &self,
         record: &mut UserRecord,
@@ -189,6 +220,12 @@ impl<M: Memory> Mfa<M> {
         let left = record.backup_codes.as_ref().map(|codes| codes.unused.len());
         let left = left.filter(|_| factor == Factor::BackupCode);
         Ok((proof, self.next(record, token), left))
+    }
+}
+
+impl From<&Proof> for assertion::Proof {
+    fn from(proof: &Proof) -> Self {
+        Self { factor: proof.factor, at_s: proof.at.unix_s(), is_bound_to_device: proof.is_bound_to_device }
     }
 }
 

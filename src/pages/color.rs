@@ -67,7 +67,8 @@ impl TryFrom<String> for Color {
         let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6);
         let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        let [_, red, green, blue] = number.ok_or_else(|| format!("{text:?} is no colour such as \"#2f5da8\""))?.to_be_bytes();
+        let [_, red, green, blue] =
+            number.ok_or_else(|| format!("{text:?} is no colour such as \"#2f5da8\""))?.to_be_bytes();
         Ok(Self([red, green, blue]))
     }
 }
@@ -96,9 +97,12 @@ mod tests {
     #[test]
     fn contrast_is_that_of_wcag() {
         // By the examples of WebAIM's contrast checker: #777777 just fails, #767676 just passes.
-        for (one, two, expected) in
-            [("#000000", "#ffffff", 21.0), ("#ffffff", "#ffffff", 1.0), ("#777777", "#ffffff", 4.48), ("#767676", "#ffffff", 4.54)]
-        {
+        for (one, two, expected) in [
+            ("#000000", "#ffffff", 21.0),
+            ("#ffffff", "#ffffff", 1.0),
+            ("#777777", "#ffffff", 4.48),
+            ("#767676", "#ffffff", 4.54),
+        ] {
             let contrast = color(one).contrast(color(two));
             assert!((contrast - expected).abs() < 0.01, "{one} {two}: {contrast}");
         }

@@ -63,6 +63,8 @@ pub(super) fn document(site: &Site, tag: &LanguageTag, texts: &Texts, view: &Vie
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
+                // A form that is posted has to tell where it comes from, which `no-referrer` would keep it from.
+                meta name="referrer" content="same-origin";
                 meta name="color-scheme" content="light dark";
                 title { (title) " · " (site.name) }
                 link rel="stylesheet" href=(site.style);

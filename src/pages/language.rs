@@ -31,7 +31,8 @@ impl TryFrom<String> for LanguageTag {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_part =
+            |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let starts_well = text.split('-').next().is_some_and(|first| (2..=3).contains(&first.len()));
         if text.len() <= TAG_BYTES_MAX && starts_well && text.split('-').all(is_part) {
             return Ok(Self(text.to_ascii_lowercase()));
@@ -82,7 +83,8 @@ fn found(range: &str, tags: &[&LanguageTag]) -> Option<usize> {
         }
         shorter = prefix.rsplit_once('-').map(|(before, _)| before);
     }
-    let is_of_it = |tag: &&LanguageTag| tag.0.split_once('-').is_some_and(|(first, _)| first.eq_ignore_ascii_case(range));
+    let is_of_it =
+        |tag: &&LanguageTag| tag.0.split_once('-').is_some_and(|(first, _)| first.eq_ignore_ascii_case(range));
     tags.iter().position(is_of_it)
 }
 
@@ -91,7 +93,9 @@ fn weighed(element: &str) -> Option<(&str, u16)> {
     let (range, parameters) = element.split_once(';').map_or((element, None), |(range, rest)| (range, Some(rest)));
     let weight = match parameters.map(str::trim) {
         None => 1000,
-        Some(parameter) => thousandths(parameter.strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('=')?.trim_start())?,
+        Some(parameter) => {
+            thousandths(parameter.strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('=')?.trim_start())?
+        }
     };
     Some((range.trim(), weight)).filter(|(range, _)| !range.is_empty() && *range != "*")
 }

@@ -37,9 +37,8 @@ impl Logo {
 }
 
 /// Elements by which an SVG does something, or shows what is not in it.
-const ELEMENTS: [&str; 11] = [
-    "script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video", "animate", "set",
-];
+const ELEMENTS: [&str; 11] =
+    ["script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video", "animate", "set"];
 /// What stands in no calm picture, wherever it is: scripts, styles from elsewhere, and what hides either of them from whoever searches.
 const WORDS: [&str; 7] = ["<!doctype", "<!entity", "<?xml-stylesheet", "javascript:", "@import", "&#", "\\"];
 
@@ -48,7 +47,8 @@ const WORDS: [&str; 7] = ["<!doctype", "<!entity", "<?xml-stylesheet", "javascri
 /// It does something, or fetches something; or it may, since it is written in a way that nobody needs. Says what.
 fn refuse_svg(text: &str) -> Result<(), String> {
     let small = text.to_lowercase();
-    let mut elements = small.split('<').skip(1).filter(|tag| tag.starts_with(|first: char| first.is_ascii_alphabetic()));
+    let mut elements =
+        small.split('<').skip(1).filter(|tag| tag.starts_with(|first: char| first.is_ascii_alphabetic()));
     let mut named = elements.by_ref().map(element).peekable();
     if named.peek() != Some(&"svg") {
         return Err("is neither a PNG nor an SVG: its first element is not svg".to_owned());
@@ -83,7 +83,9 @@ fn element(tag: &str) -> &str {
 
 /// Whether an attribute such as `onload=` begins here.
 fn is_handler(text: &str, at: usize) -> bool {
-    let begins = text.get(..at).is_some_and(|before| before.ends_with(|last: char| last.is_whitespace() || matches!(last, '"' | '\'' | '/')));
+    let begins = text
+        .get(..at)
+        .is_some_and(|before| before.ends_with(|last: char| last.is_whitespace() || matches!(last, '"' | '\'' | '/')));
     let rest = text.get(at + 2..).unwrap_or_default();
     let behind = rest.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
     begins && behind.len() < rest.len() && behind.trim_start().starts_with('=')
@@ -98,7 +100,10 @@ fn is_own(reference: &str, behind: &str) -> bool {
     let Some(value) = value else { return true };
     let value = value.trim_start_matches(|quote: char| quote.is_whitespace() || matches!(quote, '"' | '\''));
     let is_bitmap = ["png", "jpeg", "gif", "webp"].iter().any(|kind| {
-        value.strip_prefix("data:image/").and_then(|rest| rest.strip_prefix(kind)).is_some_and(|rest| rest.starts_with(";base64,"))
+        value
+            .strip_prefix("data:image/")
+            .and_then(|rest| rest.strip_prefix(kind))
+            .is_some_and(|rest| rest.starts_with(";base64,"))
     });
     value.starts_with('#') || is_bitmap
 }

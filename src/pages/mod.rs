@@ -61,7 +61,8 @@ impl Pages {
         let languages = Texts::all(&settings.texts)?;
         let default = languages.iter().position(|(tag, _)| *tag == settings.locale).map(Language);
         let tags = || languages.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>().join(", ");
-        let default = default.ok_or_else(|| format!("pages.locale: there are no texts in {}, only in {}", settings.locale, tags()))?;
+        let default = default
+            .ok_or_else(|| format!("pages.locale: there are no texts in {}, only in {}", settings.locale, tags()))?;
         let mut assets = BTreeMap::from([
             ("style.css", Asset::new("text/css; charset=utf-8", frame::style(settings.accent_color).into())),
             ("passkey.js", Asset::new("text/javascript; charset=utf-8", PASSKEY_JS.into())),
@@ -100,7 +101,10 @@ impl Pages {
         self.assets.get(name)
     }
 
-    #[expect(clippy::expect_used, reason = "a language is a place in the list, made here only, and English is always there")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a language is a place in the list, made here only, and English is always there"
+    )]
     fn said_in(&self, language: Language) -> &(LanguageTag, Texts) {
         self.languages.get(language.0).or(self.languages.first()).expect("English is always there")
     }

@@ -65,7 +65,7 @@ pub(super) fn body(view: &View<'_>, texts: &Texts) -> Markup {
         Screen::EnrollPasskey { enrolment, options } => enroll::passkey(&page, enrolment, options),
         Screen::MakeCodes { is_skippable } => enroll::make_codes(&page, *is_skippable),
         Screen::Codes(codes) => end::codes(&page, codes),
-        Screen::Done => html! { p { (texts.done_lead) } },
+        Screen::Done => end::done(&page, view.leave.is_some()),
         Screen::Dead(why) => end::dead(&page, *why),
     }
 }

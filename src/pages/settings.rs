@@ -95,7 +95,8 @@ impl TryFrom<String> for HelpUrl {
 
     /// Refuses schemes by which a link does something else than lead somewhere.
     fn try_from(text: String) -> Result<Self, String> {
-        let leads = ["https://", "mailto:", "tel:"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+        let leads =
+            ["https://", "mailto:", "tel:"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
         let is_plain = text.len() <= 2_048 && text.bytes().all(|byte| byte.is_ascii_graphic());
         let url = (leads && is_plain).then_some(Self(text));
         url.ok_or_else(|| "must be an address that begins with https://, mailto: or tel:".to_owned())
@@ -161,7 +162,9 @@ mod tests {
             let parsed = toml::from_str::<Settings>(text);
             match said {
                 None => assert!(parsed.is_ok(), "{text}: {parsed:?}"),
-                Some(said) => assert!(parsed.as_ref().is_err_and(|error| error.to_string().contains(said)), "{text}: {parsed:?}"),
+                Some(said) => {
+                    assert!(parsed.as_ref().is_err_and(|error| error.to_string().contains(said)), "{text}: {parsed:?}")
+                }
             }
         }
     }

@@ -82,7 +82,14 @@ const NOTICES: [Notice; 13] = [
 ];
 
 fn view<'a>(screen: Screen<'a>, text: &'a str, notice: Option<Notice>) -> View<'a> {
-    View { screen, notice, user: Some(text), action: Some(text), form_token: TOKEN, leave: Some("https://app.example.org/a?b=1&c=2") }
+    View {
+        screen,
+        notice,
+        user: Some(text),
+        action: Some(text),
+        form_token: TOKEN,
+        leave: Some("https://app.example.org/a?b=1&c=2"),
+    }
 }
 
 fn rendered(pages: &Pages, view: &View<'_>, language: Language) -> String {
@@ -102,7 +109,7 @@ fn every_screen_is_a_sound_document_in_every_language() {
             titles.insert(title.unwrap_or_default().to_owned());
         });
         // Three kinds of code and two of recipients; two ways of being offered something; nine ends.
-        assert_eq!(titles.len(), 23, "{tag}: screens with the same heading: {titles:?}");
+        assert_eq!(titles.len(), 24, "{tag}: screens with the same heading: {titles:?}");
     }
 }
 
@@ -110,7 +117,11 @@ fn is_sound(html: &str, tag: &str, name: &str) {
     let count = |part: &str| html.matches(part).count();
     assert!(html.starts_with(&format!("<!DOCTYPE html><html lang=\"{tag}\"")), "{name}: {html:.80}");
     assert_eq!((count("<h1>"), count("<main>"), count("<title>")), (1, 1, 1), "{name} {tag}");
-    assert_eq!(count("name=\"token\" value=\"t0ken&quot;&lt;&gt;\""), count("<form "), "{name} {tag}: a form without the token");
+    assert_eq!(
+        count("name=\"token\" value=\"t0ken&quot;&lt;&gt;\""),
+        count("<form "),
+        "{name} {tag}: a form without the token"
+    );
     assert_eq!(count("name=\"do\""), count("<form "), "{name} {tag}: a form that does not say what it does");
     assert_eq!(count("<script>alert"), 0, "{name} {tag}: it is not escaped: {html}");
     for forbidden in [" style=", "<style", " onload=\"", " onclick", "javascript:"] {
@@ -120,7 +131,11 @@ fn is_sound(html: &str, tag: &str, name: &str) {
     // Gaps are all filled; what looks like one in the user's name is theirs.
     assert_eq!(count("{{"), count("{{wait}}"), "{name} {tag}: {html}");
     for id in ["code", "recipient"] {
-        assert_eq!(count(&format!(" id=\"{id}\"")), count(&format!(" for=\"{id}\"")), "{name} {tag}: a field without label");
+        assert_eq!(
+            count(&format!(" id=\"{id}\"")),
+            count(&format!(" for=\"{id}\"")),
+            "{name} {tag}: a field without label"
+        );
     }
     assert!(count("autofocus") <= 1, "{name} {tag}: one place has the focus");
 }
@@ -140,10 +155,20 @@ fn forms_say_what_they_are_to_do() {
         Screen::Choose(&[choice(Factor::Totp, ""), choice(Factor::Sms, "f2")]),
         &[&[("do", "ask"), ("factor", "totp"), ("id", "")], &[("do", "ask"), ("factor", "sms"), ("id", "f2")]],
     );
-    let asked = EnterCode { factor: Factor::Sms, challenge: Some("c1"), masked: None, id: "f2", resend_after_s: 0, has_others: true };
+    let asked = EnterCode {
+        factor: Factor::Sms,
+        challenge: Some("c1"),
+        masked: None,
+        id: "f2",
+        resend_after_s: 0,
+        has_others: true,
+    };
     check(
         Screen::EnterCode(asked),
-        &[&[("do", "answer"), ("factor", "sms"), ("challenge", "c1")], &[("do", "ask"), ("factor", "sms"), ("id", "f2")]],
+        &[
+            &[("do", "answer"), ("factor", "sms"), ("challenge", "c1")],
+            &[("do", "ask"), ("factor", "sms"), ("id", "f2"), ("challenge", "c1")],
+        ],
     );
     let asked = EnterCode { factor: Factor::Totp, challenge: None, ..asked };
     check(Screen::EnterCode(asked), &[&[("do", "answer"), ("factor", "totp")]]);
@@ -161,7 +186,10 @@ fn forms_say_what_they_are_to_do() {
     check(Screen::EnrollRecipient { factor: Factor::Sms, given: None }, &[&[("do", "enroll"), ("factor", "sms")]]);
     check(
         Screen::EnrollCode { enrolment: "e1", factor: Factor::Email, masked: "a", given: "a@b", resend_after_s: 0 },
-        &[&[("do", "bind"), ("factor", "email"), ("enrolment", "e1")], &[("do", "enroll"), ("factor", "email"), ("email", "a@b")]],
+        &[
+            &[("do", "bind"), ("factor", "email"), ("enrolment", "e1")],
+            &[("do", "enroll"), ("factor", "email"), ("email", "a@b")],
+        ],
     );
     check(
         Screen::EnrollPasskey { enrolment: "e1", options: "{}" },
@@ -193,14 +221,22 @@ fn every_notice_is_said_and_tied_to_the_field() {
         let mut said = BTreeSet::new();
         for notice in NOTICES {
             let asked = EnterCode {
-                factor: Factor::Totp, challenge: None, masked: None, id: "", resend_after_s: 0, has_others: false,
+                factor: Factor::Totp,
+                challenge: None,
+                masked: None,
+                id: "",
+                resend_after_s: 0,
+                has_others: false,
             };
             let html = rendered(&pages, &view(Screen::EnterCode(asked), "alice", Some(notice)), language);
             let role = if notice == Notice::Sent { "status" } else { "alert" };
             let begin = html.split(&format!("role=\"{role}\">")).nth(1).unwrap_or_else(|| panic!("{notice:?}: {html}"));
             said.insert(begin.split("</p>").next().unwrap_or_default().to_owned());
             assert!(html.contains("aria-describedby=\"notice\""), "{notice:?}");
-            assert_eq!(html.contains("aria-invalid"), matches!(notice, Notice::WrongCode | Notice::WrongNumber | Notice::WrongAddress));
+            assert_eq!(
+                html.contains("aria-invalid"),
+                matches!(notice, Notice::WrongCode | Notice::WrongNumber | Notice::WrongAddress)
+            );
         }
         assert_eq!(said.len(), NOTICES.len(), "{tag}: two notices say the same: {said:?}");
         assert!(!said.iter().any(|text| text.contains("{{")), "{said:?}");
@@ -215,7 +251,8 @@ fn every_setting_shows() {
         std::fs::write(&path, text).expect("it is ours");
         path.display().to_string()
     };
-    let (logo, texts) = (file("logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), file("ar.toml", "done_title = \"تم\""));
+    let (logo, texts) =
+        (file("logo.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), file("ar.toml", "done_title = \"تم\""));
     let pages = pages(&format!(
         "name = 'A & B'\naccent_color = '#ffd400'\nhelp_url = 'tel:+441632960961'\nhelp_text = 'Desk <4>'\nlocale = 'ja'\n\
          logo_file = '{logo}'\ntexts.ar = '{texts}'"
@@ -225,7 +262,9 @@ fn every_setting_shows() {
     let arabic = rendered(&pages, &view(Screen::Done, "alice", None), pages.language(Some("ar-EG")));
     assert!(arabic.contains("lang=\"ar\" dir=\"rtl\"") && arabic.contains("<h1>تم</h1>"), "{arabic}");
     let english = pages.language(Some("en"));
-    for (screen, says) in [(Screen::Dead(Dead::NoWay), true), (Screen::Dead(Dead::LinkGone), false), (Screen::Done, false)] {
+    for (screen, says) in
+        [(Screen::Dead(Dead::NoWay), true), (Screen::Dead(Dead::LinkGone), false), (Screen::Done, false)]
+    {
         let html = rendered(&pages, &view(screen, "alice", None), english);
         assert_eq!(html.contains("Desk &lt;4&gt;"), says, "{html}");
         assert!(html.contains("alt=\"A &amp; B\"") && html.contains("href=\"tel:+441632960961\""), "{html}");
@@ -261,7 +300,10 @@ fn files_are_named_by_what_they_hold() {
     }
     let style = frame::style(Color::DEFAULT);
     for (scheme, ground) in [("--card: #ffffff", Color::WHITE), ("--card: #1c2026", Color::DARK_GROUND)] {
-        assert!(style.contains(scheme) && scheme.ends_with(&ground.to_string()), "links are made for another ground: {scheme}");
+        assert!(
+            style.contains(scheme) && scheme.ends_with(&ground.to_string()),
+            "links are made for another ground: {scheme}"
+        );
     }
 }
 

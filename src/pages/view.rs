@@ -87,7 +87,7 @@ pub enum Screen<'a> {
     },
     /// Backup codes, which are shown this once. `do=leave`.
     Codes(&'a [String]),
-    /// It is done, and nothing leads back by itself.
+    /// It is done. `do=leave` where it is known where to go back to.
     Done,
     /// The way ends here.
     Dead(Dead),
@@ -115,7 +115,7 @@ pub struct EnterCode<'a> {
     pub challenge: Option<&'a str>,
     /// What may be shown of number or address.
     pub masked: Option<&'a str>,
-    /// Which of the user's it was sent to; empty where any of the kind will do. Goes with `do=ask`, `factor`, to send again.
+    /// Which of the user's it was sent to; empty where any of the kind will do. Goes with `do=ask`, `factor`, `challenge`, to send again.
     pub id: &'a str,
     /// Seconds until it can be sent again.
     pub resend_after_s: u32,

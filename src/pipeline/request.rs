@@ -5,7 +5,7 @@ use super::{Browser, Loaded, Pipeline, rules};
 use crate::clock::Timestamp;
 use crate::context::LoginContext;
 use crate::device_token::DeviceToken;
-use crate::event::{FactorSet, LoginEvent};
+use crate::event::{Factor, FactorSet, LoginEvent};
 use crate::history::{Lesson, Stamp, UserHistory};
 use crate::keyed_hash::{NetworkTag, UserKey};
 use crate::memory::decisions::{ClientTag, Decision, DecisionId, Given, LoginResult, Name, Pending, Settled};
@@ -28,6 +28,8 @@ pub struct Request<'r, 'e> {
     pub event: &'r LoginEvent<'e>,
     /// Somebody said who the user is. Who is nobody has no history, and none begins.
     pub is_named: bool,
+    /// Whether the factors of the event are those that the user has. Otherwise they are all that there are, since nobody here knows.
+    pub knows_factors: bool,
     /// Whether a request that is let in teaches a network or a device that is new to a known user.
     pub learns: bool,
     /// Whether what is let in is a login, whose outcome somebody will tell.
@@ -46,6 +48,7 @@ impl<'r, 'e> Request<'r, 'e> {
             client: HOOKS,
             event,
             is_named: true,
+            knows_factors: false,
             learns: false,
             awaits_outcome: false,
             demands: false,
@@ -72,6 +75,8 @@ pub struct Device {
     pub number: u64,
     /// The browser has no cookie of it yet.
     pub is_fresh: bool,
+    /// The user logged in with it.
+    pub is_known: bool,
 }
 
 /// What a verdict on a request depends on, but for the state of lists and histories.
@@ -92,8 +97,10 @@ pub struct Circumstances {
 pub struct Judged {
     /// Names the decision.
     pub id: DecisionId,
-    /// What is to be done: `Allow`, `Challenge` or `Deny`.
+    /// What is to be done: `Allow`, `Challenge`, `VerifyEmail` or `Deny`.
     pub action: Action,
+    /// The factors that answer a demand.
+    pub offered: FactorSet,
     /// The overall confidence.
     pub confidence: Confidence,
     /// Log-odds that this is not the user, where the aggregator gives one.
@@ -188,7 +195,8 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// The user's history is elsewhere, or cannot be had; nothing was learnt or kept.
     pub fn judge(&self, request: Request<'_, '_>, now: Timestamp) -> Result<(Judged, Option<Share>), Unvisited> {
-        let Request { client, event, is_named, learns, awaits_outcome, demands, before } = request;
+        let Request { client, event, is_named, knows_factors, learns, awaits_outcome, demands, before } = request;
+        let asked = if knows_factors { event.user.enrolled } else { FactorSet::ALL };
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
@@ -198,9 +206,12 @@ impl<M: Memory> Pipeline<M> {
         let judge = |history: Option<&UserHistory>| {
             let recall = Recall::from(history);
             let (assessments, verdict) = verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
-            let verdict = if is_named { asking_strangers(verdict, recall, &loaded) } else { verdict };
+            let verdict = if is_named { asking_strangers(verdict, recall, &loaded, asked) } else { verdict };
             let verdict = if demands && verdict.action == Action::Allow && verdict.mode == Mode::Enforce {
-                asking(verdict)
+                asking(verdict, asked)
+            } else if !knows_factors && verdict.action.demands_mfa() {
+                // Of a phishing-resistant factor, too, nobody knows whether there is one: what another one teaches is as little as ever.
+                Verdict { offered: FactorSet::ALL, ..verdict }
             } else {
                 verdict
             };
@@ -242,13 +253,17 @@ impl<M: Memory> Pipeline<M> {
         let cookie = || loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, fresh);
         let cookie = needs_cookie.then(|| cookie().as_str().to_owned());
         let device = match browser.token.filter(|_| !is_copied(&assessments)) {
-            Some(token) => Device { number: token.device, is_fresh: false },
-            None => Device { number: fresh.device, is_fresh: true },
+            Some(token) => {
+                let is_known = assessments.new_device.knows_device();
+                Device { number: token.device, is_fresh: false, is_known }
+            }
+            None => Device { number: fresh.device, is_fresh: true, is_known: false },
         };
         let judged = Judged {
             id: told_before.map_or(id, |before| before.id),
             device: told_before.map_or(device, |before| before.device),
             action: verdict.action,
+            offered: verdict.offered,
             confidence: verdict.confidence,
             score: verdict.evidence.as_ref().map(|evidence| evidence.score),
             reasons: reasons(&verdict),
@@ -296,28 +311,24 @@ fn kept(
     }
 }
 
-/// Who has no history is asked, unless nobody is: passing it begins the history. A factor of any kind will do, since which
-/// ones the user has is not known here.
-fn asking_strangers(verdict: Verdict, recall: Recall<'_>, loaded: &Loaded) -> Verdict {
+/// Who has no history is asked, unless nobody is: passing it begins the history.
+fn asking_strangers(verdict: Verdict, recall: Recall<'_>, loaded: &Loaded, factors: FactorSet) -> Verdict {
     let is_stranger = match recall {
         Recall::Stranger | Recall::Labelled(_) => true,
         Recall::History(_) | Recall::Failed => false,
     };
     let is_asked = loaded.verdict.mode == Mode::Enforce && loaded.verdict.policy != Policy::Never;
-    if is_stranger && is_asked && verdict.action == Action::Allow {
-        return asking(verdict);
-    }
-    // Of a phishing-resistant factor, too, nobody knows whether there is one: what another one teaches is as little as ever.
-    let offered = if verdict.action.demands_mfa() { FactorSet::ALL } else { verdict.offered };
-    Verdict { offered, ..verdict }
+    let is_let_in = verdict.action == Action::Allow;
+    if is_stranger && is_asked && is_let_in { asking(verdict, factors) } else { verdict }
 }
 
-/// The same verdict, with a demand.
-fn asking(verdict: Verdict) -> Verdict {
+/// The same verdict, with a demand for one of the user's factors; of who has none, for their address.
+fn asking(verdict: Verdict, factors: FactorSet) -> Verdict {
+    let offered = if factors.is_empty() { FactorSet::EMPTY.with(Factor::Email) } else { factors };
     Verdict {
         action: Action::Challenge,
         would_be: Action::Challenge,
-        offered: FactorSet::ALL,
+        offered,
         next: Some(verdict::Next::Challenge),
         ..verdict
     }

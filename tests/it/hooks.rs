@@ -14,6 +14,7 @@ mod haproxy;
 mod imap;
 mod jwt;
 mod nginx;
+mod page;
 mod peers;
 mod step_up;
 mod stores;

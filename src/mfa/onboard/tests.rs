@@ -33,7 +33,16 @@ fn email() -> Recipient {
 }
 
 fn arrival(event: Event) -> Arrival<'static> {
-    Arrival { client: ClientTag(7), user: ALICE, event, phone: None, email: None, session: None, ip: None }
+    Arrival {
+        client: ClientTag(7),
+        user: ALICE,
+        event,
+        phone: None,
+        email: None,
+        session: None,
+        ip: None,
+        is_hosted: false,
+    }
 }
 
 fn with_phone(event: Event) -> Arrival<'static> {

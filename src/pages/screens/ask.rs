@@ -56,6 +56,8 @@ pub(super) fn code(page: &Page<'_>, asked: &EnterCode<'_>) -> Markup {
     };
     let mut fields = vec![("factor", factor)];
     fields.extend(asked.challenge.map(|challenge| ("challenge", challenge)));
+    // What was sent is good until something newer is.
+    let again = [("factor", factor), ("id", asked.id), ("challenge", asked.challenge.unwrap_or_default())];
     let is_sent = matches!(asked.factor, Factor::Sms | Factor::Email);
     let field = if asked.factor == Factor::BackupCode { backup_code(page) } else { page.digits() };
     html! {
@@ -63,7 +65,7 @@ pub(super) fn code(page: &Page<'_>, asked: &EnterCode<'_>) -> Markup {
         (page.form("answer", &fields, html! { (field) button { (texts.confirm) } }))
         @if is_sent || asked.has_others {
             (page.beside(html! {
-                @if is_sent { (page.resend("ask", &[("factor", factor), ("id", asked.id)], asked.resend_after_s)) }
+                @if is_sent { (page.resend("ask", &again, asked.resend_after_s)) }
                 @if asked.has_others { (page.start_over(&texts.other_way)) }
             }))
         }

@@ -16,6 +16,15 @@ pub(super) fn codes(page: &Page<'_>, codes: &[String]) -> Markup {
     }
 }
 
+/// What was proved goes along only where the way back begins with a form.
+pub(super) fn done(page: &Page<'_>, leads_back: bool) -> Markup {
+    let texts = page.texts;
+    html! {
+        p { (texts.done_lead) }
+        @if leads_back { (page.form("leave", &[], html! { button autofocus { (texts.back) } })) }
+    }
+}
+
 /// Why it goes no further, and what to do.
 pub(super) fn dead(page: &Page<'_>, why: Dead) -> Markup {
     let texts = page.texts;

@@ -71,7 +71,8 @@ pub(super) fn recipient(page: &Page<'_>, factor: Factor, given: Option<&str>) ->
     let texts = page.texts;
     let is_email = factor == Factor::Email;
     let (name, kind) = if is_email { ("email", "email") } else { ("phone_number", "tel") };
-    let (label, hint) = if is_email { (&texts.email_label, None) } else { (&texts.phone_label, Some(&texts.phone_format)) };
+    let (label, hint) =
+        if is_email { (&texts.email_label, None) } else { (&texts.phone_label, Some(&texts.phone_format)) };
     let described: Vec<&str> = hint.map(|_| "format").into_iter().chain(page.notice_id()).collect();
     let described = Some(described.join(" ")).filter(|ids| !ids.is_empty());
     html! {

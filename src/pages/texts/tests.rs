@@ -48,7 +48,8 @@ fn a_file_that_says_something_else_is_refused_by_key() {
         let error = own("fr", text).expect_err(text);
         assert!(error.contains(said) && error.starts_with("pages.texts.fr: "), "{error}");
     }
-    let none = BTreeMap::from([(LanguageTag::try_from("fr".to_owned()).expect("a tag"), PathBuf::from("/nonexistent"))]);
+    let none =
+        BTreeMap::from([(LanguageTag::try_from("fr".to_owned()).expect("a tag"), PathBuf::from("/nonexistent"))]);
     assert!(Texts::all(&none).expect_err("there is none").contains("/nonexistent"));
 }
 

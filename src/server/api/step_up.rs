@@ -3,7 +3,9 @@
 use super::Service;
 use super::users::private;
 use crate::memory::Memory;
-use crate::mfa::step_up::{Spending, StepUp};
+use crate::mfa::MfaToken;
+use crate::mfa::step_up::{Answered, Spending, StepUp};
+use crate::mfa::visitor::Hosted;
 use crate::server::Answer;
 use crate::server::auth::Caller;
 use crate::server::error::Failure;
@@ -26,6 +28,7 @@ impl<M: Memory> Service<M> {
         let action = asked.action()?;
         let shown = action.as_ref().map(|action| Shown::of(action, &mfa.step_up.actions, asked.locale()));
         let shown = shown.transpose()?;
+        let return_to = asked.return_to().map(|url| self.return_address(url)).transpose()?;
         let now = self.clock.now();
         let event = asked.event(now);
         let step_up = StepUp {
@@ -37,7 +40,15 @@ impl<M: Memory> Service<M> {
             is_phishing_resistant: asked.is_phishing_resistant()?,
         };
         let answered = mfa.step_up(step_up, now).await?;
-        Ok(private(&AnswerBody::new(&answered, shown)))
+        let page = match (&answered, return_to) {
+            (Answered::Asked { mfa_token, .. }, Some(return_to)) => {
+                let token = MfaToken::open(&mfa.keys, mfa_token, caller.tag(), now)?;
+                let (audience, text) = (caller.name().to_owned(), shown.as_ref().map(|shown| shown.text().to_owned()));
+                Some(self.page_of(mfa, &Hosted { token, audience, return_to, text, more_than: None })?)
+            }
+            (Answered::Asked { .. } | Answered::Proved { .. } | Answered::Denied { .. }, _) => None,
+        };
+        Ok(private(&AnswerBody::new(&answered, shown, page)))
     }
 
     pub(super) async fn consume(

@@ -96,6 +96,7 @@ pub(super) fn private(body: &impl Serialize) -> Answer {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::pages::Pages;
     use crate::pipeline::tests::{now, pipeline};
     use crate::server::auth::Access;
     use crate::server::hooks::Hooks;
@@ -109,7 +110,8 @@ mod tests {
         let Some((pipeline, meters)) = pipeline().zip(Meters::new().ok()) else { unreachable!("fixtures are there") };
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
-        let Ok(hooks) = Hooks::load(&Default::default(), 1, Clock) else { unreachable!("they name no file") };
+        let Ok(pages) = Pages::load(&Default::default()) else { unreachable!("they name no file") };
+        let Ok(hooks) = Hooks::load(&Default::default(), pages, 1, Clock) else { unreachable!("they name no file") };
         let service = Service::new(Arc::new(pipeline), None, &settings, hooks, None, Arc::new(meters), Clock);
         let access = Access::new(&[]);
         let Ok(caller) = access.authenticate(&HeaderMap::new(), None, None) else {

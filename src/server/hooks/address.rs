@@ -3,30 +3,36 @@
 use super::assurance::{Errand, Facts};
 use super::request::Original;
 use super::ruling::Demand;
-use super::settings::{Settings, is_loopback};
+use super::settings::{ChallengeUrl, Settings, is_loopback};
 use crate::clock::Timestamp;
-use crate::event::FactorSet;
+use crate::memory::Memory;
+use crate::mfa::visitor::Hosted;
+use crate::mfa::{Mfa, MfaError};
+use crate::server::api::Service;
+use crate::server::error::Failure;
 use crate::signing::SigningKeys;
 use hyper::http::uri::Authority;
 
 /// A longer address is returned to by its host only: what is signed stands in a header, for which nginx has 4 KB.
 const URL_BYTES_MAX: usize = 1500;
 
-/// The page, with what it needs to send its visitor back.
+/// The page, with what it needs to send its visitor back; `asked` is what asks, what a proof is good for, and who is asked, sealed.
 pub(super) fn of_page(
     settings: &Settings,
     original: &Original<'_>,
-    asked: Option<(Demand, Facts)>,
+    asked: Option<(Demand, Facts, Vec<u8>)>,
     keys: &SigningKeys,
     now: Timestamp,
 ) -> Option<String> {
     let page = settings.challenge_url.as_ref()?.as_str();
-    let Some((demand, facts)) = asked else { return Some(page.to_owned()) };
+    let Some((demand, facts, who)) = asked else { return Some(page.to_owned()) };
     let url = of_return(settings, original).unwrap_or_default();
-    // Where nothing that is wanted is in common, no proof will do; the page says so.
-    let factors = demand.wanted.map_or(FactorSet::ALL, |wanted| wanted.factors);
+    // Where the user has nothing that is wanted, the page helps them to set it up.
+    let wanted = demand.wanted.map_or(demand.offered, |wanted| wanted.factors);
+    let in_common = wanted.both(demand.offered);
+    let factors = if in_common.is_empty() { wanted } else { in_common };
     let asked = (demand.decision, demand.hard, factors);
-    let errand = Errand::new(keys, asked, (facts, demand.device.is_fresh), url);
+    let errand = Errand::new(keys, asked, (facts, demand.device), (who, url));
     let separator = if page.contains('?') { '&' } else { '?' };
     Some(format!("{page}{separator}rd={}", errand.sign(keys, now)))
 }
@@ -45,6 +51,31 @@ fn of_return(settings: &Settings, original: &Original<'_>) -> Option<String> {
     };
     let path = original.path_and_query.filter(|path| is_path(path)).unwrap_or("/");
     settings.may_return_to(host).then(|| format!("{scheme}://{host}{path}"))
+}
+
+impl<M: Memory> Service<M> {
+    /// An address to which a page of ours may lead back, as a server names it.
+    pub(in crate::server) fn return_address(&self, url: &str) -> Result<String, Failure> {
+        let settings = &self.hooks.settings;
+        let has_page = settings.listen.is_some() && settings.challenge_url.as_ref().is_some_and(ChallengeUrl::is_ours);
+        if !has_page {
+            let why = "needs a page of ours: hooks.listen, and hooks.challenge_url with the path /askance/challenge";
+            return Err(Failure::invalid("return_to", why));
+        }
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let original = Original { method: None, scheme: Some(scheme), host: Some(host), path_and_query: Some(path) };
+        let known = of_return(settings, &original).filter(|known| known == url);
+        known
+            .ok_or_else(|| Failure::invalid("return_to", "must be an address by https on a host of hooks.return_hosts"))
+    }
+
+    /// The address of a page of ours for it.
+    pub(in crate::server) fn page_of(&self, mfa: &Mfa<M>, hosted: &Hosted) -> Result<String, MfaError> {
+        let page = self.hooks.settings.challenge_url.as_ref().map_or("", ChallengeUrl::as_str);
+        let separator = if page.contains('?') { '&' } else { '?' };
+        Ok(format!("{page}{separator}page={}", mfa.seal_hosted(hosted)?))
+    }
 }
 
 /// Browsers take a backslash for a slash, and two in front for another host.

@@ -1,7 +1,8 @@
 //! What a passed challenge leaves in a browser, and the way there: an address to return to, a ticket, and the assurance cookie.
 //!
 //! ```text
-//! errand    version u8 | expires_s u32 | decision [16] | user u128 | device u64 | is fresh u8 | hard u8 | factors u8 | binding [16] | url
+//! errand    version u8 | expires_s u32 | decision [16] | user u128 | device u64 | flags u8 | hard u8 | factors u8 | binding [16] |
+//!           length u16 of who | who, sealed | url
 //! ticket    factor u8 | errand
 //! assurance version u8 | expires_s u32 | proved_s u32 | factor u8 | hard u8 | witness u64 | binding [16]
 //! ```
@@ -13,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::event::{Factor, FactorSet};
 use crate::keyed_hash::{DeviceTag, UserKey};
 use crate::memory::decisions::DecisionId;
-use crate::pipeline::request::HardEvidence;
+use crate::pipeline::request::{Device, HardEvidence};
 use crate::signing::{Binding, Kind, Opened, SigningKeys};
 use std::net::IpAddr;
 
@@ -24,6 +25,10 @@ const ERRAND_S: u32 = 600;
 /// Seconds in which a ticket is exchanged. **Source:** hooks.md.
 const TICKET_S: u32 = 60;
 const VERSION: u8 = 1;
+const ERRAND_VERSION: u8 = 2;
+/// Flags of an errand.
+const IS_FRESH: u8 = 1;
+const IS_KNOWN: u8 = 2;
 /// In the order of their numbers.
 const FACTORS: [Factor; 5] = [Factor::Webauthn, Factor::Totp, Factor::Sms, Factor::Email, Factor::BackupCode];
 
@@ -58,37 +63,74 @@ pub(super) struct Errand {
     /// What asked.
     pub(super) decision: DecisionId,
     pub(super) user: UserKey,
-    pub(super) device: u64,
-    /// The browser has no cookie of this device yet.
-    pub(super) is_fresh: bool,
+    pub(super) device: Device,
     /// What stood against the request already.
     pub(super) hard: HardEvidence,
     /// One of these is to be passed.
     pub(super) factors: FactorSet,
     binding: Binding,
+    /// Who is asked, sealed for our own page; empty where that does not ask.
+    pub(super) who: Vec<u8>,
     /// Where to go back to; empty where that is not known, or not allowed.
     pub(super) url: String,
+}
+
+/// An errand that was signed, and when it ends.
+#[derive(Debug)]
+pub(super) struct OpenErrand {
+    pub(super) errand: Errand,
+    pub(super) expires: Timestamp,
+    opened: Opened,
+}
+
+impl OpenErrand {
+    /// What came to the page, or back from it; `None` where that is none of ours, or too old.
+    pub(super) fn open(keys: &SigningKeys, text: &str, now: Timestamp) -> Option<Self> {
+        Self::read(keys, text).filter(|open| !open.is_over(now))
+    }
+
+    /// The same, however old.
+    pub(super) fn read(keys: &SigningKeys, text: &str) -> Option<Self> {
+        let opened = keys.open(Kind::Return, text)?;
+        let (errand, expires) = Errand::read(&opened.content)?;
+        Some(Self { errand, expires, opened })
+    }
+
+    /// Whether it is too late for it.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        now.unix_s() >= self.expires.unix_s()
+    }
+
+    /// When it was signed.
+    pub(super) fn made(&self) -> Timestamp {
+        Timestamp::from_unix_s(self.expires.unix_s().saturating_sub(ERRAND_S))
+    }
+
+    /// Whether it is in the browser that was asked.
+    pub(super) fn is_of(&self, keys: &SigningKeys, address: IpAddr, family: Option<u32>) -> bool {
+        keys.is_bound(&self.opened, &self.errand.binding, &self.errand.facts(address, family).to_bytes())
+    }
 }
 
 impl Errand {
     pub(super) fn new(
         keys: &SigningKeys,
         (decision, hard, factors): (DecisionId, HardEvidence, FactorSet),
-        (facts, is_fresh): (Facts, bool),
-        url: String,
+        (facts, device): (Facts, Device),
+        (who, url): (Vec<u8>, String),
     ) -> Self {
-        let (user, device, binding) = (facts.user, facts.device, keys.bind(&facts.to_bytes()));
-        Self { decision, user, device, is_fresh, hard, factors, binding, url }
+        let (user, binding) = (facts.user, keys.bind(&facts.to_bytes()));
+        Self { decision, user, device, hard, factors, binding, who, url }
+    }
+
+    /// What a proof is good for that is given from here.
+    pub(super) fn facts(&self, address: IpAddr, family: Option<u32>) -> Facts {
+        Facts { user: self.user, device: self.device.number, address, family }
     }
 
     /// What goes to the page as `rd`.
     pub(super) fn sign(&self, keys: &SigningKeys, now: Timestamp) -> String {
         keys.sign(Kind::Return, &self.write(now.unix_s().saturating_add(ERRAND_S)))
-    }
-
-    /// What came back from the page; `None` where that is none of ours, or too old.
-    pub(super) fn open(keys: &SigningKeys, text: &str, now: Timestamp) -> Option<Self> {
-        Self::read(&keys.open(Kind::Return, text)?.content, now)
     }
 
     /// What whoever passed the factor takes back, and until when it is good.
@@ -99,38 +141,46 @@ impl Errand {
     }
 
     fn write(&self, expires_s: u32) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+        let Device { number, is_fresh, is_known } = self.device;
+        let flags = if is_fresh { IS_FRESH } else { 0 } | if is_known { IS_KNOWN } else { 0 };
+        // A name and an address have 256 bytes each; what has no room is nobody.
+        let (length, who) = u16::try_from(self.who.len()).map_or((0, &[][..]), |length| (length, &self.who[..]));
+        let mut bytes = vec![ERRAND_VERSION];
         bytes.extend_from_slice(&expires_s.to_le_bytes());
         bytes.extend_from_slice(&self.decision.to_bytes());
         bytes.extend_from_slice(&self.user.0.to_le_bytes());
-        bytes.extend_from_slice(&self.device.to_le_bytes());
-        bytes.extend_from_slice(&[u8::from(self.is_fresh), self.hard.bits(), self.factors.bits()]);
+        bytes.extend_from_slice(&number.to_le_bytes());
+        bytes.extend_from_slice(&[flags, self.hard.bits(), self.factors.bits()]);
         bytes.extend_from_slice(&self.binding);
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(who);
         bytes.extend_from_slice(self.url.as_bytes());
         bytes
     }
 
-    fn read(bytes: &[u8], now: Timestamp) -> Option<Self> {
+    fn read(bytes: &[u8]) -> Option<(Self, Timestamp)> {
         let mut rest = bytes;
-        let [VERSION] = take(&mut rest)? else { return None };
+        let [ERRAND_VERSION] = take(&mut rest)? else { return None };
         let expires_s = u32::from_le_bytes(take(&mut rest)?);
         let decision = DecisionId::from_bytes(take(&mut rest)?);
         let user = UserKey(u128::from_le_bytes(take(&mut rest)?));
-        let device = u64::from_le_bytes(take(&mut rest)?);
-        let [is_fresh, hard, factors] = take(&mut rest)?;
+        let number = u64::from_le_bytes(take(&mut rest)?);
+        let [flags, hard, factors] = take(&mut rest)?;
+        let device = Device { number, is_fresh: flags & IS_FRESH != 0, is_known: flags & IS_KNOWN != 0 };
         let binding = take(&mut rest)?;
-        let url = std::str::from_utf8(rest).ok()?.to_owned();
-        let hard = HardEvidence::from_bits(hard);
-        (now.unix_s() < expires_s).then_some(Self {
+        let length = usize::from(u16::from_le_bytes(take(&mut rest)?));
+        let (who, url) = rest.split_at_checked(length)?;
+        let errand = Self {
             decision,
             user,
             device,
-            is_fresh: is_fresh == 1,
-            hard,
+            hard: HardEvidence::from_bits(hard),
             factors: FactorSet::from_bits(factors),
             binding,
-            url,
-        })
+            who: who.to_vec(),
+            url: std::str::from_utf8(url).ok()?.to_owned(),
+        };
+        Some((errand, Timestamp::from_unix_s(expires_s)))
     }
 }
 
@@ -146,18 +196,13 @@ impl Ticket {
     pub(super) fn open(keys: &SigningKeys, text: &str, now: Timestamp) -> Option<Self> {
         let opened = keys.open(Kind::Ticket, text)?;
         let (factor, rest) = opened.content.split_first()?;
-        let (factor, errand) = (*FACTORS.get(usize::from(*factor))?, Errand::read(rest, now)?);
-        Some(Self { errand, factor, opened })
+        let (factor, (errand, expires)) = (*FACTORS.get(usize::from(*factor))?, Errand::read(rest)?);
+        (now.unix_s() < expires.unix_s()).then_some(Self { errand, factor, opened })
     }
 
     /// Whether it came back to the browser that was asked.
     pub(super) fn is_of(&self, keys: &SigningKeys, address: IpAddr, family: Option<u32>) -> bool {
-        let facts = Facts { user: self.errand.user, device: self.errand.device, address, family };
-        keys.is_bound(&self.opened, &self.errand.binding, &facts.to_bytes())
-    }
-
-    pub(super) fn facts(&self, address: IpAddr, family: Option<u32>) -> Facts {
-        Facts { user: self.errand.user, device: self.errand.device, address, family }
+        keys.is_bound(&self.opened, &self.errand.binding, &self.errand.facts(address, family).to_bytes())
     }
 }
 

@@ -137,7 +137,7 @@ impl<M: Memory> Service<M> {
             device_token: short(&context.device_token).map(Into::into),
             ..bare
         };
-        self.in_time(self.judge_anew(Unjudged { client, ..Unjudged::of(&event) })).await
+        self.in_time(self.judge_anew(Unjudged { client, ..Unjudged::of(&event) }, None)).await
     }
 
     /// Where this is, by the name under which the caller has it.

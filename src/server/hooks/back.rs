@@ -1,7 +1,8 @@
 //! `GET /askance/return?ticket=…`, on the host of the site itself: a ticket is exchanged for the assurance cookie, once, in the browser
 //! that was asked.
 
-use super::assurance::{Assurance, COOKIE, Ticket};
+use super::assurance::{Assurance, COOKIE, Errand, Ticket};
+use super::page::{set_cookie, to};
 use super::request::HookRequest;
 use super::{answer, subject};
 use crate::clock::Timestamp;
@@ -15,7 +16,6 @@ use crate::server::client_ip::Client;
 use crate::server::error::Failure;
 use crate::server::uri;
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 
 pub(super) const PATH: &str = "/askance/return";
 
@@ -41,7 +41,7 @@ impl<M: Memory> Service<M> {
         }
         let tenant = self.hooks.settings.tenant();
         let (user, id) = (ticket.errand.user, ticket.errand.decision);
-        let met = self.pipeline.meet((tenant, user), id, (ticket.factor, ticket.errand.device), now).await;
+        let met = self.pipeline.meet((tenant, user), id, (ticket.factor, ticket.errand.device.number), now).await;
         let Met { user_id, witness } = match met {
             Ok(met) => met,
             Err(SettleError::NotFound | SettleError::Refused(_)) => return refused(),
@@ -49,39 +49,33 @@ impl<M: Memory> Service<M> {
         };
         let Some(witness) = witness else { return refused() };
         let mut answer = to(&ticket.errand.url);
-        if ticket.errand.is_fresh {
-            let before = request.cookie(COOKIE_NAME).and_then(|text| loaded.tokens.read(text));
-            let first = DeviceToken::first(ticket.errand.device);
-            let cookie = loaded.tokens.write(before.as_ref(), tenant, &user_id, first);
-            set_cookie(&mut answer, COOKIE_NAME, cookie.as_str(), answer::DEVICE_AGE_S);
-        }
+        hand_over(self, &mut answer, (&ticket.errand, request.cookie(COOKIE_NAME)), &user_id);
         let assurance = Assurance { proved: seconds(now), factor: ticket.factor, hard: ticket.errand.hard, witness };
         let ttl_s = self.hooks.settings.assurance_ttl_s.get();
-        let cookie = assurance.sign(keys, ticket.facts(address, family), ttl_s);
+        let cookie = assurance.sign(keys, ticket.errand.facts(address, family), ttl_s);
         set_cookie(&mut answer, COOKIE, &cookie, ttl_s);
         Ok(answer)
     }
 }
 
-/// Times of proofs are whole seconds.
-fn seconds(now: Timestamp) -> Timestamp {
-    Timestamp::from_unix_s(now.unix_s())
-}
-
-fn to(url: &str) -> Answer {
-    let mut answer = Answer::default();
-    *answer.status_mut() = StatusCode::SEE_OTHER;
-    let headers = answer.headers_mut();
-    let url = HeaderValue::try_from(url).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    headers.insert(LOCATION, url);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // The ticket is used up, and still nobody else's business.
-    headers.insert(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"));
-    answer
-}
-
-fn set_cookie(answer: &mut Answer, name: &str, value: &str, age_s: u32) {
-    if let Ok(value) = HeaderValue::try_from(answer::cookie(name, value, age_s)) {
-        answer.headers_mut().append(SET_COOKIE, value);
+/// Gives a browser the cookie of the device that it is now, where it has none yet; `before` is the one that it has.
+pub(super) fn hand_over<M: Memory>(
+    service: &Service<M>,
+    answer: &mut Answer,
+    (errand, before): (&Errand, Option<&str>),
+    user_id: &str,
+) {
+    if !errand.device.is_fresh {
+        return;
     }
+    let loaded = service.pipeline.loaded();
+    let before = before.and_then(|text| loaded.tokens.read(text));
+    let first = DeviceToken::first(errand.device.number);
+    let cookie = loaded.tokens.write(before.as_ref(), service.hooks.settings.tenant(), user_id, first);
+    set_cookie(answer, COOKIE_NAME, cookie.as_str(), answer::DEVICE_AGE_S);
+}
+
+/// Times of proofs are whole seconds.
+pub(super) fn seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_unix_s(now.unix_s())
 }

@@ -149,7 +149,7 @@ impl<M: Memory> Service<M> {
             Ok(user) => {
                 let event = event(user, body, settings.tenant(), self.clock.now());
                 let asked = Unjudged { client, awaits_outcome: true, ..Unjudged::of(&event) };
-                self.in_time(self.judge_anew(asked)).await
+                self.in_time(self.judge_anew(asked, None)).await
             }
             Err(fault) => Err(fault),
         };

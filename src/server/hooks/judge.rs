@@ -8,7 +8,9 @@ use super::step_up::Wanted;
 use super::subject::{Fault, Subject};
 use super::verdicts::Known;
 use crate::clock::Timestamp;
+use crate::event::{LoginEvent, User};
 use crate::memory::{Memory, Unvisited};
+use crate::pipeline::UserName;
 use crate::pipeline::request::{Circumstances, Judged, Request as Unjudged};
 use crate::server::api::Service;
 use crate::verdict::Action;
@@ -102,8 +104,9 @@ impl<M: Memory> Service<M> {
             Known::Unjudged(before) => before,
         };
         let learns = self.hooks.settings.learn == Learn::FirstSeen;
-        let Subject { event, is_named } = subject;
-        let judged = self.judge_anew(Unjudged { is_named: *is_named, learns, before, ..Unjudged::of(event) }).await?;
+        let Subject { event, is_named, email } = subject;
+        let asked = Unjudged { is_named: *is_named, learns, before, ..Unjudged::of(event) };
+        let judged = self.judge_anew(asked, email.as_deref()).await?;
         self.hooks.verdicts.keep(circumstances, judged.clone());
         Ok(judged)
     }
@@ -115,14 +118,24 @@ impl<M: Memory> Service<M> {
             Known::Judged(judged) => return Ok(*judged),
             Known::Unjudged(before) => before,
         };
-        let Subject { event, is_named } = subject;
+        let Subject { event, is_named, email } = subject;
         let asked = Unjudged { is_named: *is_named, demands: true, before, ..Unjudged::of(event) };
-        let judged = self.judge_anew(asked).await?;
+        let judged = self.judge_anew(asked, email.as_deref()).await?;
         self.hooks.step_ups.keep(circumstances, judged.clone());
         Ok(judged)
     }
 
-    pub(super) async fn judge_anew(&self, asked: Unjudged<'_, '_>) -> Result<Judged, Fault> {
+    /// Judges, by the factors that the user has where askance knows them.
+    pub(super) async fn judge_anew(&self, asked: Unjudged<'_, '_>, email: Option<&str>) -> Result<Judged, Fault> {
+        let Some(mfa) = self.mfa.as_ref().filter(|_| asked.is_named) else { return self.judge_shared(asked).await };
+        let user = &asked.event.user;
+        let known = mfa.known(UserName { tenant: &asked.event.tenant, id: &user.id }, self.clock.now()).await;
+        let user = User { enrolled: known.enrolled(), has_email: email.is_some(), ..user.clone() };
+        let event = &LoginEvent { user, ..asked.event.clone() };
+        self.judge_shared(Unjudged { event, knows_factors: true, ..asked }).await
+    }
+
+    async fn judge_shared(&self, asked: Unjudged<'_, '_>) -> Result<Judged, Fault> {
         let (judged, share) = self.once_here(|| self.pipeline.judge(asked, self.clock.now())).await?;
         if let Some(share) = share
             && share.await.is_err()

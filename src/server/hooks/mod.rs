@@ -15,6 +15,7 @@ mod dovecot;
 mod grpc;
 mod judge;
 mod jwt;
+mod page;
 mod passed;
 pub mod probe;
 pub mod rehearsal;
@@ -38,7 +39,12 @@ use super::limits::InFlight;
 use super::listen::Listen;
 use super::tls::Certified;
 use crate::clock::{Clock, Timestamp};
+use crate::event::{Factor, FactorSet};
 use crate::memory::Memory;
+use crate::mfa;
+use crate::mfa::step_up::EmailOnly;
+use crate::mfa::visitor::Visitor;
+use crate::pages::Pages;
 use crate::telemetry::Route;
 use bytes::Bytes;
 use complaints::Complaints;
@@ -75,6 +81,10 @@ pub struct Hooks {
     complaints: Complaints,
     probes: Probes,
     in_flight: InFlight,
+    /// How pages look.
+    pages: Pages,
+    /// Those that are made just now: a crowd of them leaves the doors alone.
+    of_pages: InFlight,
 }
 
 /// What a door needs of the settings, as it needs it.
@@ -110,7 +120,7 @@ impl Hooks {
     /// # Errors
     ///
     /// A file does not load; the error names setting, file and cause.
-    pub fn load(settings: &Settings, in_flight_max: usize, clock: Clock) -> Result<Self, String> {
+    pub fn load(settings: &Settings, pages: Pages, in_flight_max: usize, clock: Clock) -> Result<Self, String> {
         let tokens = settings.jwt.as_ref().map(|jwt| Tokens::load(jwt, clock)).transpose();
         Ok(Self {
             tokens: tokens?,
@@ -121,6 +131,8 @@ impl Hooks {
             complaints: Complaints::new(clock),
             probes: Probes::new(clock),
             in_flight: InFlight::new(in_flight_max, 1),
+            of_pages: InFlight::new(in_flight_max, 1),
+            pages,
             settings: settings.clone(),
         })
     }
@@ -152,8 +164,10 @@ impl Hooks {
 
 /// What a request of a hooks listener is for.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Way<'p> {
     Door(Door),
+    Page,
+    Asset(&'p str),
     Passed,
     Back,
     Dovecot,
@@ -161,15 +175,16 @@ enum Way {
     Configuration,
 }
 
-impl Way {
-    fn find(path: &str) -> Option<Self> {
+impl<'p> Way<'p> {
+    fn find(path: &'p str) -> Option<Self> {
         match path {
+            page::PATH => Some(Self::Page),
             "/v1/hook/passed" => Some(Self::Passed),
             back::PATH => Some(Self::Back),
             dovecot::PATH => Some(Self::Dovecot),
             authzen::EVALUATION => Some(Self::Evaluation),
             authzen::CONFIGURATION => Some(Self::Configuration),
-            _ => Door::find(path).map(Self::Door),
+            _ => path.strip_prefix(page::ASSETS).map(Self::Asset).or_else(|| Door::find(path).map(Self::Door)),
         }
     }
 
@@ -178,6 +193,8 @@ impl Way {
             Self::Door(_) => None,
             Self::Passed | Self::Dovecot | Self::Evaluation => Some("POST"),
             Self::Back | Self::Configuration => Some("GET"),
+            Self::Asset(_) => Some("GET, HEAD"),
+            Self::Page => Some("GET, HEAD, POST"),
         }
     }
 }
@@ -204,7 +221,7 @@ impl<M: Memory> Service<M> {
             let answer = self.answer_hook(&head, &mut body, origin).await;
             let mut answer = answer.unwrap_or_else(|failure| failure.answer());
             // An allow is a proxy's to keep, and all else nobody's.
-            if !answer.headers().contains_key("x-askance-action") {
+            if !answer.headers().contains_key("x-askance-action") && !answer.headers().contains_key(CACHE_CONTROL) {
                 answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
             answer.headers_mut().insert("x-request-id", request_id(&head.headers, self.pipeline.ids()));
@@ -216,11 +233,15 @@ impl<M: Memory> Service<M> {
 
     async fn answer_hook(&self, head: &Parts, body: &mut Incoming, origin: Origin) -> Result<Answer, Failure> {
         let way = Way::find(head.uri.path()).ok_or(Failure::NotFound)?;
-        if let Some(allow) = way.methods().filter(|methods| *methods != head.method.as_str()) {
+        if let Some(allow) =
+            way.methods().filter(|methods| !methods.split(", ").any(|method| method == head.method.as_str()))
+        {
             return Err(Failure::MethodNotAllowed { allow });
         }
         match way {
             Way::Door(door) => Ok(self.pass(door, &self.hooks.doors.read(door, head, origin.peer), origin.peer).await),
+            Way::Page => Ok(Box::pin(self.page(head, body, origin)).await),
+            Way::Asset(name) => Ok(self.asset(name, head)),
             Way::Back => {
                 let request = self.hooks.doors.read_plain(head, origin.peer);
                 self.send_back(&request, head.uri.query()).await
@@ -268,14 +289,15 @@ impl<M: Memory> Service<M> {
             Ok(subject) => subject.event.user.id.to_string(),
             Err(fault) => fault.to_string(),
         });
-        let wanted = Wanted::of(&request.original, &hooks.settings.step_up);
+        let wanted = Wanted::of(&request.original, &hooks.settings.step_up).map(|wanted| self.without_mail(wanted));
         let mut asked = Asked { wanted, ..Asked::default() };
-        let (user, judged) = match subject {
+        let (visitor, judged) = match subject {
             Ok(subject) => {
                 let judged = self.judge_within(&subject, request, &mut asked).await;
-                (subject.event.user.id.into_owned(), judged)
+                let email = mfa::login::contact(subject.email.as_deref(), None, None, now);
+                (Visitor { user: subject.event.user.id.into_owned(), email }, judged)
             }
-            Err(fault) => (String::new(), Err(fault)),
+            Err(fault) => (Visitor { user: String::new(), email: None }, Err(fault)),
         };
         if let Err(fault) = judged {
             hooks.complaints.tell(fault);
@@ -284,13 +306,27 @@ impl<M: Memory> Service<M> {
         let location = match &ruling {
             Ruling::Allow(_) | Ruling::Deny => None,
             Ruling::Challenge(demand) => {
-                let facts = |demand: Demand| Some((demand, asked.facts(demand.device.number)?));
+                let who = |demand: Demand| {
+                    let mfa = self.mfa.as_ref()?;
+                    mfa.seal_visitor(&visitor, demand.decision).ok()
+                };
+                let facts = |demand: Demand| {
+                    Some((demand, asked.facts(demand.device.number)?, who(demand).unwrap_or_default()))
+                };
                 let loaded = self.pipeline.loaded();
                 let keys = loaded.tokens.signing();
                 address::of_page(&hooks.settings, &request.original, demand.and_then(facts), keys, now)
             }
         };
-        answer::answer(door, request, (&ruling, &user), location)
+        answer::answer(door, request, (&ruling, &visitor.user), location)
+    }
+
+    /// Where no rule names factors, `step_up.email_only` says whether a code by email is one of them.
+    fn without_mail(&self, wanted: Wanted) -> Wanted {
+        let refuses = self.mfa.as_ref().is_some_and(|mfa| mfa.step_up.email_only == EmailOnly::Deny);
+        let factors = wanted.factors;
+        let factors = if refuses && factors == FactorSet::ALL { factors.without(Factor::Email) } else { factors };
+        Wanted { factors, ..wanted }
     }
 
     /// Who asks; a token may be signed by a key that is new.

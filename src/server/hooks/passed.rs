@@ -3,7 +3,7 @@
 //! It takes a key, of scope `score`: whoever has one could tell outcomes of logins, too. The decision is settled when the browser comes back
 //! with the ticket, and not before: whoever was handed somebody else's link passes their factor for nothing.
 
-use super::assurance::Errand;
+use super::assurance::OpenErrand;
 use crate::clock::Timestamp;
 use crate::event::Factor;
 use crate::memory::Memory;
@@ -37,7 +37,7 @@ impl<M: Memory> Service<M> {
         let loaded = self.pipeline.loaded();
         let keys = loaded.tokens.signing();
         let unknown = || Failure::invalid("rd", "is none of ours, or older than ten minutes");
-        let errand = Errand::open(keys, &rd, now).ok_or_else(unknown)?;
+        let errand = OpenErrand::open(keys, &rd, now).ok_or_else(unknown)?.errand;
         let origin =
             origin(&errand.url).ok_or_else(|| Failure::invalid("rd", "names no host of hooks.return_hosts"))?;
         if !errand.factors.has(factor.0) {
@@ -52,7 +52,7 @@ impl<M: Memory> Service<M> {
 }
 
 /// `https://host` of `https://host/path`.
-fn origin(url: &str) -> Option<&str> {
+pub(super) fn origin(url: &str) -> Option<&str> {
     let behind_scheme = url.find("://")? + 3;
     let path = url[behind_scheme..].find('/')?;
     Some(&url[..behind_scheme + path])

@@ -5,6 +5,7 @@ use super::ruling;
 use super::subject::{Fault, Subject};
 use super::{Doors, Settings, address, answer};
 use crate::clock::Timestamp;
+use crate::event::FactorSet;
 use crate::history::Stamp;
 use crate::memory::decisions::DecisionId;
 use crate::pipeline::request::{Device, HardEvidence, Judged};
@@ -29,13 +30,14 @@ pub fn answer(settings: &Settings, request: Request<()>, peer: IpAddr, given: Gi
     let judged = |action| Judged {
         id: DecisionId::from_bytes([7; 16]),
         action,
+        offered: FactorSet::ALL,
         confidence: Confidence::High,
         score: None,
         reasons: Vec::new(),
         hard: HardEvidence::default(),
         is_reported: false,
         stamp: Stamp::of(None),
-        device: Device { number: 7, is_fresh: true },
+        device: Device { number: 7, is_fresh: true, is_known: false },
         cookie: None,
     };
     let subject = Subject::of(&request, (settings, None), Timestamp::from_unix_s(0));

@@ -4,6 +4,7 @@ use super::assurance::Assurance;
 use super::settings::{OnError, Settings};
 use super::step_up::Wanted;
 use super::subject::Fault;
+use crate::event::FactorSet;
 use crate::memory::decisions::DecisionId;
 use crate::pipeline::request::{Device, HardEvidence, Judged};
 use crate::units::Confidence;
@@ -38,6 +39,8 @@ pub(super) struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Demand {
     pub(super) decision: DecisionId,
+    /// The factors that answer it.
+    pub(super) offered: FactorSet,
     pub(super) hard: HardEvidence,
     pub(super) device: Device,
     /// The proof that this part of the site wants, whatever the verdict.
@@ -60,8 +63,8 @@ fn of_verdict(judged: Judged, assurance: Option<&Assurance>, wanted: Option<Want
     match judged.action {
         Action::Deny => Ruling::Deny,
         Action::Challenge | Action::VerifyEmail if !is_lifted(&judged, assurance) => {
-            let Judged { id: decision, hard, device, .. } = judged;
-            Ruling::Challenge(Some(Demand { decision, hard, device, wanted }))
+            let Judged { id: decision, offered, hard, device, .. } = judged;
+            Ruling::Challenge(Some(Demand { decision, offered, hard, device, wanted }))
         }
         Action::Allow | Action::Challenge | Action::VerifyEmail => Ruling::Allow(Told {
             confidence: judged.confidence,
@@ -106,13 +109,14 @@ mod tests {
         Judged {
             id: DecisionId::from_bytes([1; 16]),
             action,
+            offered: FactorSet::ALL,
             confidence: Confidence::Low,
             score: None,
             reasons: Vec::new(),
             hard: HardEvidence::from_bits(hard),
             is_reported,
             stamp: Stamp::of(None),
-            device: Device { number: 1, is_fresh: true },
+            device: Device { number: 1, is_fresh: true, is_known: false },
             cookie: None,
         }
     }

@@ -27,6 +27,9 @@ pub struct Settings {
     pub client_ip_header: ClientHeader,
     /// The header in which they write the user.
     pub user_header: UserHeader,
+    /// The header in which they write the user's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_header: Option<UserHeader>,
     /// Tokens that name the user, in place of that header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwt: Option<JwtSettings>,
@@ -65,6 +68,7 @@ impl Default for Settings {
             trusted_proxies: TrustedProxies::default(),
             client_ip_header: ClientHeader::default(),
             user_header: UserHeader(HeaderName::from_static("remote-user")),
+            email_header: None,
             jwt: None,
             user_lowercase: true,
             require_user: true,
@@ -201,6 +205,25 @@ impl ChallengeUrl {
     /// The whole of it.
     pub(super) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether browsers that post from there say that they come from `origin`.
+    pub(super) fn is_of(&self, origin: &str) -> bool {
+        let own = self.text.split_once("://").map_or("", |(scheme, _)| scheme);
+        origin.split_once("://").is_some_and(|(scheme, authority)| {
+            scheme.eq_ignore_ascii_case(own) && authority.eq_ignore_ascii_case(&self.authority)
+        })
+    }
+
+    /// Whether the page is the one that we serve.
+    pub(super) fn is_ours(&self) -> bool {
+        let path = super::passed::origin(&self.text).map(|origin| &self.text[origin.len()..]);
+        path.is_some_and(|path| path.split('?').next() == Some(super::page::PATH))
+    }
+
+    /// Whether `url` is on the same host.
+    pub(super) fn is_host_of(&self, url: &str) -> bool {
+        super::passed::origin(url).is_some_and(|origin| self.is_of(origin))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who asks, and from where: from a request to what can be judged.
 
-use super::jwt::{JwtSettings, Tokens, Unverified};
+use super::jwt::{JwtSettings, Named, Tokens, Unverified};
 use super::request::HookRequest;
 use super::settings::Settings;
 use crate::clock::Timestamp;
@@ -78,6 +78,8 @@ pub(super) struct Subject<'r> {
     pub(super) event: LoginEvent<'r>,
     /// Somebody said who the user is.
     pub(super) is_named: bool,
+    /// The address of the account, as far as it is told.
+    pub(super) email: Option<String>,
 }
 
 impl<'r> Subject<'r> {
@@ -99,8 +101,9 @@ impl<'r> Subject<'r> {
         };
         let is_named = user.is_some();
         // An empty id is nobody's: callers of the API cannot name it.
-        let event = event(user.unwrap_or_default(), ip, request, settings, now);
-        Ok(Self { event, is_named })
+        let Named { user, email } = user.unwrap_or_default();
+        let event = event(user, ip, request, settings, now);
+        Ok(Self { event, is_named, email })
     }
 }
 
@@ -110,7 +113,7 @@ fn user(
     settings: &Settings,
     tokens: Option<&Tokens>,
     now: Timestamp,
-) -> Result<String, Fault> {
+) -> Result<Named, Fault> {
     let Some(tokens) = tokens else { return named(request, settings) };
     let JwtSettings { cookie, header, .. } = &tokens.settings;
     let in_cookie = cookie.as_ref().and_then(|name| request.cookie(name));
@@ -118,20 +121,23 @@ fn user(
     let token = in_cookie.or_else(in_header).ok_or(Fault::UserMissing)?;
     let token =
         token.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map_or(token, |(_, it)| it);
-    let user = tokens.verify(token, now).map_err(|error| match error {
+    let Named { user, email } = tokens.verify(token, now).map_err(|error| match error {
         Unverified::KeyUnknown => Fault::TokenKeyUnknown,
         Unverified::Refused => Fault::TokenRefused,
     })?;
-    name(&user, settings.user_lowercase)
+    Ok(Named { user: name(&user, settings.user_lowercase)?, email })
 }
 
-fn named(request: &HookRequest<'_>, settings: &Settings) -> Result<String, Fault> {
+fn named(request: &HookRequest<'_>, settings: &Settings) -> Result<Named, Fault> {
     let mut lines = request.headers.get_all(&settings.user_header.0).iter().filter(|_| request.is_trusted);
     let line = lines.next().ok_or(Fault::UserMissing)?;
     if lines.next().is_some() {
         return Err(Fault::UserAmbiguous);
     }
-    name(std::str::from_utf8(line.as_bytes()).map_err(|_| Fault::UserUnreadable)?, settings.user_lowercase)
+    let user = std::str::from_utf8(line.as_bytes()).map_err(|_| Fault::UserUnreadable)?;
+    let email =
+        settings.email_header.as_ref().and_then(|header| super::request::text(request.headers, header.0.as_str()));
+    Ok(Named { user: name(user, settings.user_lowercase)?, email: email.map(str::to_owned) })
 }
 
 /// A name as histories know it.

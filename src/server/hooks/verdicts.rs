@@ -3,6 +3,7 @@
 use crate::bounded::Bounded;
 use crate::clock::{Clock, Started};
 use crate::history::Stamp;
+use crate::keyed_hash::UserKey;
 use crate::pipeline::request::{Circumstances, Judged, Standing};
 use crate::verdict::Action;
 use quick_cache::sync::Cache;
@@ -13,6 +14,8 @@ use std::time::Duration;
 /// Verdicts by what they depend on, some 300 bytes each; who was not here longest goes first. One for the process.
 pub(super) struct Verdicts {
     cache: Cache<Circumstances, Arc<Entry>>,
+    /// Users whose verdicts of before stand no longer, and since when.
+    ended: Cache<UserKey, Started>,
     ttl: Duration,
     clock: Clock,
 }
@@ -43,17 +46,28 @@ pub(super) enum Known {
 const ALLOWED_UNDER_ONE: Duration = Duration::from_secs(3600);
 /// The same for a demand: whoever follows it has ten minutes, and a demand that nobody meets fifteen (`memory.pending_ttl_s`).
 const ASKED_UNDER_ONE: Duration = Duration::from_secs(240);
+/// Users who set up or lost a factor within some minutes. Whoever is pushed out waits for as long as a decision stands.
+const ENDED_MAX: usize = 4096;
 
 impl Verdicts {
     pub(super) fn new(count_max: usize, ttl_s: Bounded<0, 3_600>, clock: Clock) -> Self {
-        Self { cache: Cache::new(count_max), ttl: Duration::from_secs(ttl_s.get().into()), clock }
+        let ttl = Duration::from_secs(ttl_s.get().into());
+        Self { cache: Cache::new(count_max), ended: Cache::new(ENDED_MAX), ttl, clock }
+    }
+
+    /// Ends all that was said of a user: what they can prove with is another now, and no history tells.
+    pub(super) fn end(&self, user: UserKey) {
+        self.ended.insert(user, self.clock.start());
     }
 
     /// Looks for a verdict that was given while the history was as it is now.
     pub(super) fn find(&self, circumstances: &Circumstances, stamp: Stamp) -> Known {
-        let Some(entry) = self.cache.get(circumstances).filter(|entry| entry.judged.stamp == stamp) else {
-            return Known::Unjudged(None);
+        let ended = self.ended.get(&circumstances.user);
+        let stands = |entry: &Arc<Entry>| {
+            let is_ended = ended.is_some_and(|ended| ended.elapsed() <= entry.decided.elapsed());
+            entry.judged.stamp == stamp && !is_ended
         };
+        let Some(entry) = self.cache.get(circumstances).filter(stands) else { return Known::Unjudged(None) };
         if entry.given.elapsed() < self.ttl {
             return Known::Judged(Box::new(entry.judged.clone()));
         }

@@ -24,6 +24,7 @@ pub(in crate::server) struct OnboardBody<'a> {
     decision_id: Option<ShortText<'a>>,
     session_id: Option<ShortText<'a>>,
     ip: Option<AnyText<'a>>,
+    return_to: Option<Text<'a, 1, 1600>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +58,11 @@ impl OnboardBody<'_> {
         self.tenant.as_ref().map_or(DEFAULT_TENANT, |tenant| &tenant.0)
     }
 
+    /// Where a page of ours is to lead back to.
+    pub(in crate::server) fn return_to(&self) -> Option<&str> {
+        self.return_to.as_ref().map(|url| &*url.0)
+    }
+
     /// The arrival, valid from here on.
     pub(in crate::server) fn read(&self, client: ClientTag, phones: &Phones) -> Result<Arrival<'_>, Failure> {
         let user = &self.user.0;
@@ -88,6 +94,7 @@ impl OnboardBody<'_> {
             email: email.transpose()?.map(|to| (to, email_changed)),
             session: self.session_id.as_ref().map(|id| &*id.0),
             ip: self.ip.as_ref().and_then(|ip| ClientIp::parse((&*ip.0).into()).ip()),
+            is_hosted: self.return_to.is_some(),
         })
     }
 }
@@ -110,6 +117,8 @@ pub(in crate::server) struct OnboardedBody {
     bound: Vec<BoundBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup_codes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
 }
 
 /// What was bound by itself.
@@ -127,8 +136,9 @@ impl From<Shown> for BoundBody {
     }
 }
 
-impl From<Onboarded> for OnboardedBody {
-    fn from(onboarded: Onboarded) -> Self {
+impl OnboardedBody {
+    /// The answer; `page` is where the user is to be sent, where that is ours.
+    pub(in crate::server) fn new(onboarded: Onboarded, page: Option<String>) -> Self {
         let (mfa_token, expires_at) = onboarded.token.map(|(token, expires)| (token, Time(expires))).unzip();
         Self {
             mfa_token,
@@ -138,6 +148,7 @@ impl From<Onboarded> for OnboardedBody {
             skippable: onboarded.is_skippable,
             bound: onboarded.bound.into_iter().map(BoundBody::from).collect(),
             backup_codes: onboarded.backup_codes,
+            page,
         }
     }
 }

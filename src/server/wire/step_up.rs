@@ -30,6 +30,7 @@ pub(in crate::server) struct StepUpBody<'a> {
     user_agent: Option<Text<'a, 0, 4096>>,
     tenant: Option<ShortText<'a>>,
     locale: Option<Text<'a, 1, 64>>,
+    return_to: Option<Text<'a, 1, 1600>>,
 }
 
 /// The body of a proof that is to be spent.
@@ -130,6 +131,11 @@ impl<'a> StepUpBody<'a> {
         self.locale.as_ref().map(|locale| &*locale.0)
     }
 
+    /// Where a page of ours is to lead back to.
+    pub(in crate::server) fn return_to(&self) -> Option<&str> {
+        self.return_to.as_ref().map(|url| &*url.0)
+    }
+
     pub(in crate::server) fn max_age_s(&self) -> Option<u32> {
         self.max_age_s.map(|seconds| seconds.0)
     }
@@ -205,6 +211,10 @@ pub(in crate::server) struct Shown {
 }
 
 impl Shown {
+    pub(in crate::server) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(in crate::server) fn of(action: &Action, actions: &Actions, locale: Option<&str>) -> Result<Self, Failure> {
         let text = actions.text(action, locale).map_err(|error| refused(&error))?;
         Ok(Self { text, digest: action.digest() })
@@ -227,10 +237,13 @@ pub(in crate::server) struct AnswerBody<'a> {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
 }
 
 impl<'a> AnswerBody<'a> {
-    pub(in crate::server) fn new(answered: &'a Answered, shown: Option<Shown>) -> Self {
+    /// The answer; `page` is where the user is to be sent, where that is ours.
+    pub(in crate::server) fn new(answered: &'a Answered, shown: Option<Shown>, page: Option<String>) -> Self {
         let (action, decision) = match answered {
             Answered::Asked { decision, .. } => ("challenge", decision),
             Answered::Proved { decision, .. } => ("allow", decision),
@@ -245,6 +258,7 @@ impl<'a> AnswerBody<'a> {
             expires_at: None,
             text: None,
             digest: None,
+            page,
         };
         match answered {
             Answered::Asked { mfa_token, factors, expires, .. } => {

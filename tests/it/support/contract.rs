@@ -155,7 +155,15 @@ fn is_beyond_schemas(operation: &Operation, body: &[u8], problem: &Value) -> boo
     let is_of_factors = problem["field"] == "user.enrolled_factors"
         || operation.id == "beginEnrolment"
             && ["phone_number", "email", "secret"].iter().any(|own| problem["field"] == *own);
-    !body.is_ascii() || is_twice || is_of_the_decision || is_of_an_action || is_of_a_contact || is_of_factors
+    // Which hosts there are is a matter of the configuration, too.
+    let is_of_a_page = field == "return_to";
+    !body.is_ascii()
+        || is_twice
+        || is_of_the_decision
+        || is_of_an_action
+        || is_of_a_contact
+        || is_of_factors
+        || is_of_a_page
 }
 
 /// A segment of a JSON pointer (RFC 6901).

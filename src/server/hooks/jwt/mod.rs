@@ -69,6 +69,14 @@ enum Audience {
     Many(Vec<String>),
 }
 
+/// Who a token names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) user: String,
+    /// Their address; none that the issuer calls unverified.
+    pub(super) email: Option<String>,
+}
+
 impl Tokens {
     /// Loads the keys of a file. Those at an address are fetched when the first token comes: an issuer that is away keeps nobody from
     /// starting, and until it is there no token is good.
@@ -110,7 +118,7 @@ impl Tokens {
     }
 
     /// The user whom a token names.
-    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<String, Unverified> {
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Named, Unverified> {
         let settings = &self.settings;
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Unverified::Refused);
@@ -138,8 +146,11 @@ impl Tokens {
             return Err(Unverified::Refused);
         }
         let mut all: serde_json::Map<String, serde_json::Value> = part(claims)?;
+        let is_verified = all.get("email_verified") != Some(&serde_json::Value::Bool(false));
+        let email = all.get(&settings.email_claim).and_then(serde_json::Value::as_str).filter(|_| is_verified);
+        let email = email.map(str::to_owned);
         match all.remove(&settings.user_claim) {
-            Some(serde_json::Value::String(user)) => Ok(user),
+            Some(serde_json::Value::String(user)) => Ok(Named { user, email }),
             _ => Err(Unverified::Refused),
         }
     }

@@ -34,6 +34,9 @@ pub struct JwtSettings {
     /// The claim that names the user.
     #[serde(default = "usual_claim")]
     pub user_claim: String,
+    /// The claim that holds their address.
+    #[serde(default = "usual_email_claim")]
+    pub email_claim: String,
 }
 
 /// How a token is signed; never with a secret that whoever verifies would know (RFC 7518, RFC 8037).
@@ -59,6 +62,10 @@ fn usual_algorithms() -> Vec<Algorithm> {
 
 fn usual_claim() -> String {
     "sub".to_owned()
+}
+
+fn usual_email_claim() -> String {
+    "email".to_owned()
 }
 
 impl JwtSettings {

@@ -80,7 +80,7 @@ impl Issuer {
 }
 
 fn verified(tokens: &Tokens, token: &str) -> Result<String, Unverified> {
-    tokens.verify(token, Timestamp::from_unix_s(NOW_S))
+    tokens.verify(token, Timestamp::from_unix_s(NOW_S)).map(|named| named.user)
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn found(lines: &[(&str, &[u8])], peer: IpAddr, settings: &Settings) -> Result<(
     let (head, ()) = request.body(()).expect("a request that can be made").into_parts();
     let doors = Doors::new(settings);
     let request = doors.read(Door::Forward, &head, peer);
-    let Subject { event, is_named } = Subject::of(&request, (settings, None), Timestamp::from_unix_s(1))?;
+    let Subject { event, is_named, .. } = Subject::of(&request, (settings, None), Timestamp::from_unix_s(1))?;
     Ok((is_named.then(|| event.user.id.clone().into_owned()), event.ip.text().to_owned()))
 }
 
