@@ -183,7 +183,8 @@ impl App {
         if self.pipeline.memory().condition().backend == Backend::Volatile {
             tracing::warn!("memory is volatile: a restart forgets every user");
         }
-        for warning in self.config.mfa.warnings() {
+        let config = &self.config;
+        for warning in config.mfa.warnings().into_iter().chain(config.hooks.warnings(&config.mfa)) {
             tracing::warn!("{warning}");
         }
         let Self { pipeline, mfa, server, meters, certificates, config, files, telling } = self;

@@ -16,6 +16,7 @@ mod jwt;
 mod nginx;
 mod page;
 mod peers;
+mod protect;
 mod step_up;
 mod stores;
 mod support;

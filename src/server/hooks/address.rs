@@ -65,7 +65,8 @@ impl<M: Memory> Service<M> {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let original = Original { method: None, scheme: Some(scheme), host: Some(host), path_and_query: Some(path) };
-        let known = of_return(settings, &original).filter(|known| known == url);
+        let known = of_return(settings, &original)
+            .filter(|known| known.strip_suffix('/').is_some_and(|bare| bare == url) || known == url);
         known
             .ok_or_else(|| Failure::invalid("return_to", "must be an address by https on a host of hooks.return_hosts"))
     }

@@ -3,6 +3,8 @@
 use super::jwt::JwtSettings;
 use super::step_up::StepUp;
 use crate::bounded::Bounded;
+use crate::event::Factor;
+use crate::mfa;
 use crate::server::OneOrMore;
 use crate::server::client_ip::{self, ClientHeader, TrustedProxies};
 use hyper::Uri;
@@ -105,6 +107,28 @@ impl Settings {
             return self.challenge_url.as_ref().is_some_and(|url| url.authority.eq_ignore_ascii_case(host));
         }
         self.return_hosts.iter().any(|known| known.0.eq_ignore_ascii_case(host))
+    }
+
+    /// What does no harm, and nothing of what was meant: about our page, which others may serve in our place.
+    #[must_use]
+    pub fn warnings(&self, mfa: &mfa::Settings) -> Vec<&'static str> {
+        let is_listening = self.listen.is_some() || self.grpc_listen.is_some();
+        let Some(page) = self.challenge_url.as_ref().filter(|page| is_listening && page.is_ours()) else {
+            return Vec::new();
+        };
+        let has_passkeys = mfa.enabled && mfa.factors.set().has(Factor::Webauthn);
+        let is_origin = mfa.webauthn.origins.iter().any(|origin| page.is_of(origin.as_str()));
+        let warnings = [
+            (
+                !mfa.enabled,
+                "hooks.challenge_url leads to our page, and mfa.enabled is off: nobody can prove anything there",
+            ),
+            (
+                has_passkeys && !is_origin,
+                "mfa.webauthn.origins lacks the host of hooks.challenge_url: no passkey is good there",
+            ),
+        ];
+        warnings.into_iter().filter(|(applies, _)| *applies).map(|(_, warning)| warning).collect()
     }
 
     /// Whoever is asked must have somewhere to go, and a name one place to be.

@@ -68,6 +68,28 @@ fn the_example_of_dovecot_shows_what_it_says() {
     check("dovecot", "dovecot", 2);
 }
 
+/// An application with a login of its own, and our page.
+fn check_app(proxy: &str) {
+    if is_tested(proxy) {
+        check_lines("legacy-app", &[proxy], 8);
+    }
+}
+
+#[test]
+fn the_example_of_an_old_application_behind_nginx_shows_what_it_says() {
+    check_app("nginx");
+}
+
+#[test]
+fn the_example_of_an_old_application_behind_caddy_shows_what_it_says() {
+    check_app("caddy");
+}
+
+#[test]
+fn the_example_of_an_old_application_behind_traefik_shows_what_it_says() {
+    check_app("traefik");
+}
+
 #[test]
 fn the_example_of_oidc_provider_shows_what_it_says() {
     check_server("oidc-provider", "oidc-provider");

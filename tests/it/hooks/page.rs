@@ -2,7 +2,9 @@
 
 use super::support::{ELSEWHERE, HOME};
 use crate::factors::lab::{App, Lab};
-use crate::support::{Askance, CHROME, Request, Response, import, json_of};
+use crate::support::client::Endpoint;
+use crate::support::contract::Listener;
+use crate::support::{Askance, CHROME, Client, Request, Response, import, json_of};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,24 +27,48 @@ fn lab(change: impl FnOnce(crate::support::Settings) -> crate::support::Settings
 }
 
 /// A browser at an address, with its cookies.
-struct Browser<'s> {
-    server: &'s Askance,
-    address: &'s str,
+pub(super) struct Browser<'s> {
+    client: Client,
+    /// Where it comes from, as the proxy says; where there is a real one, that says it.
+    address: Option<&'s str>,
     agent: &'s str,
-    origin: Option<&'s str>,
+    origin: Option<String>,
+    /// As Basic has it.
+    pub(super) password: Option<&'s str>,
     jar: BTreeMap<String, String>,
 }
 
 impl<'s> Browser<'s> {
-    fn at(server: &'s Askance, address: &'s str) -> Self {
-        Self { server, address, agent: CHROME, origin: Some(SITE), jar: BTreeMap::new() }
+    fn at(server: &Askance, address: &'s str) -> Self {
+        let origin = Some(SITE.to_owned());
+        Self {
+            client: server.hooks(),
+            address: Some(address),
+            agent: CHROME,
+            origin,
+            password: None,
+            jar: BTreeMap::new(),
+        }
+    }
+
+    /// Of a site behind a real proxy.
+    pub(super) fn of(site: &str) -> Self {
+        let client = Client::to(Listener::Hooks, Endpoint::parse(site));
+        let origin = Some(format!("http://{site}"));
+        Self { client, address: None, agent: CHROME, origin, password: None, jar: BTreeMap::new() }
     }
 
     fn send(&mut self, request: Request) -> Response {
-        let request = request.header("x-forwarded-for", self.address).header("user-agent", self.agent);
+        let mut request = request.header("user-agent", self.agent);
+        if let Some(address) = self.address {
+            request = request.header("x-forwarded-for", address);
+        }
+        if let Some(password) = self.password {
+            request = request.header("authorization", &format!("Basic {password}"));
+        }
         let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = if cookies.is_empty() { request } else { request.header("cookie", &cookies.join("; ")) };
-        let answer = self.server.hooks().send(request);
+        let answer = self.client.send(request);
         for (_, cookie) in answer.headers.iter().filter(|(name, _)| name == "set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap();
             assert!(cookie.starts_with("__Host-askance_"), "{cookie}");
@@ -79,17 +105,17 @@ impl<'s> Browser<'s> {
         (to, page)
     }
 
-    fn get(&mut self, path: &str) -> Response {
+    pub(super) fn get(&mut self, path: &str) -> Response {
         self.send(Request::new("GET", path).header("accept-language", "en"))
     }
 
     /// Posts a form of `page`, which is at `path`.
-    fn post(&mut self, path: &str, page: &Response, fields: &[(&str, &str)]) -> Response {
+    pub(super) fn post(&mut self, path: &str, page: &Response, fields: &[(&str, &str)]) -> Response {
         let mut all = vec![("token".to_owned(), field(page, "token"))];
         all.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let body = all.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&");
         let request = Request::post(path).content("application/x-www-form-urlencoded", body);
-        let request = match self.origin {
+        let request = match &self.origin {
             Some(origin) => request.header("origin", origin),
             None => request,
         };
@@ -104,7 +130,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// The value of the first hidden field of this name.
-fn field(page: &Response, name: &str) -> String {
+pub(super) fn field(page: &Response, name: &str) -> String {
     let html = page.text();
     let mark = format!("name=\"{name}\" value=\"");
     let (_, rest) = html.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {} {html}", page.status));
@@ -132,13 +158,18 @@ fn assert_back(answer: &Response, url: &str) {
     assert_eq!((answer.status, answer.header("location")), (303, Some(url)), "{}", answer.text());
 }
 
+/// The app that scans what a page shows.
+pub(super) fn app_of(page: &Response) -> App {
+    let html = page.text();
+    let (_, rest) = html.split_once("secret=").unwrap_or_else(|| panic!("no app in {html}"));
+    App::new(&rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
+}
+
 /// Sets up an app on the page that offers it, and gives the page with the codes.
 fn set_up_app(browser: &mut Browser<'_>, path: &str, page: &Response) -> (App, Response) {
     let page = browser.post(path, page, &[("do", "enroll"), ("factor", "totp")]);
     assert_page(&page, 200, "<svg");
-    let html = page.text();
-    let (_, rest) = html.split_once("secret=").expect("the address of the app");
-    let app = App::new(&rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
+    let app = app_of(&page);
     let enrolment = field(&page, "enrolment");
     let wrong = browser.post(path, &page, &[("do", "bind"), ("enrolment", &enrolment), ("code", "000000")]);
     assert_page(&wrong, 400, "<svg");
@@ -227,10 +258,10 @@ fn a_page_is_of_one_browser_one_network_and_an_hour_of_need() {
         Some("http://app.example.org"),
         Some("https://app.example.org.evil.example"),
     ] {
-        browser.origin = origin;
+        browser.origin = origin.map(str::to_owned);
         assert_page(&browser.post(&path, &page, &ask), 403, "</html>");
     }
-    browser.origin = Some(SITE);
+    browser.origin = Some(SITE.to_owned());
     let mut own = Browser::at(&lab.server, ELSEWHERE);
     let (second, other_page) = own.sent_to_page("/other");
     if second != path {
@@ -259,7 +290,8 @@ fn another_host_is_handed_a_ticket() {
     let mut site = Browser::at(&lab.server, ELSEWHERE);
     let answer = site.open_site("/files");
     let to = answer.header("location").and_then(|to| to.strip_prefix("https://login.example.org")).unwrap().to_owned();
-    let mut page_host = Browser { origin: Some("https://login.example.org"), ..Browser::at(&lab.server, ELSEWHERE) };
+    let mut page_host =
+        Browser { origin: Some("https://login.example.org".to_owned()), ..Browser::at(&lab.server, ELSEWHERE) };
     let page = page_host.get(&to);
     let policy = page.header("content-security-policy").unwrap_or_default();
     assert!(policy.contains("form-action 'self' https://app.example.org;"), "{policy}");
@@ -409,7 +441,8 @@ fn a_step_up_shows_its_action_and_leads_back_with_the_proof() {
 
 #[test]
 fn where_nothing_is_asked_there_is_no_page_and_its_files_are_there_to_be_kept() {
-    let off = Askance::start(&super::support::settings());
+    let off = Askance::start(&super::support::settings().set("hooks.challenge_url", PAGE));
+    assert!(off.log().contains("mfa.enabled is off"), "{}", off.log());
     assert_eq!(
         off.hooks().send(Request::new("GET", "/askance/challenge?rd=x").header("x-forwarded-for", HOME)).status,
         404

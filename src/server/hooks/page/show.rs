@@ -37,6 +37,9 @@ impl<M: Memory> Page<'_, M> {
         (token, purpose): (&MfaToken, Purpose),
         notice: Option<Notice>,
     ) -> Answer {
+        if matches!(purpose, Purpose::SetUp(wanted) if wanted.without(Factor::BackupCode).is_empty()) {
+            return self.end(Dead::NoWay);
+        }
         if self.visit.suggests(record) {
             return self.enrolments(record, token, (self.mfa.on(), true), notice);
         }
