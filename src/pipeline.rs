@@ -48,6 +48,7 @@ pub struct Pipeline<M> {
     agents: Agents,
     phones: Phones,
     velocity: Arc<Velocity>,
+    failed_here: velocity::FailedHere,
     meters: Arc<Meters>,
     clock: Clock,
     events: Events,
@@ -136,7 +137,8 @@ impl<M: Memory> Pipeline<M> {
         let velocity = Arc::new(Velocity::new(loaded.signals.untrusted_ip.velocity));
         memory.keep_velocity(&velocity);
         let (events, loaded) = (Events::default(), ArcSwap::from_pointee(loaded));
-        Self { memory, key, ids, agents, phones, velocity, meters, clock, events, loaded }
+        let failed_here = velocity::FailedHere::default();
+        Self { memory, key, ids, agents, phones, velocity, failed_here, meters, clock, events, loaded }
     }
 
     /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. What is to be told to others
@@ -212,7 +214,9 @@ impl<M: Memory> Pipeline<M> {
     /// See [`SettleError`]; nothing was learnt then.
     pub async fn settle(&self, id: DecisionId, report: Report, now: Timestamp) -> Result<(), SettleError> {
         let settled = self.memory.settle(id, now, report).await;
-        if let Ok(Settlement::Counted(visit)) = &settled {
+        if let Ok(Settlement::Counted(visit)) = &settled
+            && !self.failed_here.is_told_by(id, report)
+        {
             self.count_outcome(*visit, report, now);
         }
         self.settlement(settled)

@@ -1,6 +1,7 @@
 //! Beginning a challenge.
 
 use super::challenge::{Challenge, ChallengeId, Waiting};
+use super::counted::Fate;
 use super::token::MfaToken;
 use super::user::{FactorId, UserRecord};
 use super::webauthn::CEREMONY_S;
@@ -56,9 +57,27 @@ impl<M: Memory> Mfa<M> {
     /// The factor is not offered here, sleeps, or its message cannot be sent.
     pub async fn begin(&self, token: &MfaToken, wanted: Wanted<'_>, now: Timestamp) -> Result<Begun, MfaError> {
         let record = self.read_user(token.user(), now).await?;
-        if matches!(self.choose(&record, token, wanted)?.factor, Factor::Sms | Factor::Email) {
-            return Box::pin(self.ask_by_message(token, wanted, now)).await;
+        let factor = self.choose(&record, token, wanted)?.factor;
+        let begun = if matches!(factor, Factor::Sms | Factor::Email) {
+            Box::pin(self.ask_by_message(token, wanted, now)).await
+        } else {
+            self.ask_for_what_is_there(token, wanted, now).await
+        };
+        match &begun {
+            Ok(begun) => self.counts.challenge(begun.factor, Fate::Begun),
+            Err(MfaError::Locked { .. }) => self.counts.challenge(factor, Fate::Locked),
+            Err(_) => {}
         }
+        begun
+    }
+
+    /// By what the user has: nothing is sent.
+    async fn ask_for_what_is_there(
+        &self,
+        token: &MfaToken,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Begun, MfaError> {
         self.update_user(token.user(), now, |record| {
             let chosen = self.choose(record, token, wanted)?;
             let settings = &self.settings.failures;

@@ -17,6 +17,7 @@ pub use settings::{ConnectorSettings, Connectors, SecretSource};
 pub use templates::{Locale, TemplateSettings, Usage};
 
 use super::codes::Code;
+use super::counted;
 use super::recipient::{Channel, Recipient};
 use crate::clock::Clock;
 use connector::Connector;
@@ -131,6 +132,13 @@ impl Messenger {
     #[must_use]
     pub fn carries(&self, channel: Channel) -> bool {
         self.connectors.iter().any(|connector| connector.channel() == channel)
+    }
+
+    /// Appends what became of messages, by connector.
+    pub(super) fn render(&self, text: &mut String) {
+        const NAME: &str = "askance_mfa_messages_total";
+        counted::begin(text, NAME, "Messages by connector and result");
+        self.connectors.iter().for_each(|connector| connector.render(NAME, text));
     }
 
     /// Sends a message, by the first connector that takes it.

@@ -11,6 +11,7 @@ mod base32;
 pub mod budgets;
 pub mod challenge;
 pub mod codes;
+mod counted;
 pub mod delivery;
 pub mod enroll;
 pub mod enrolment;
@@ -76,6 +77,7 @@ pub struct Mfa<M> {
     pub step_up: step_up::Settings,
     slow_hashes: SlowHashes,
     told: tidings::Told,
+    counts: counted::Counts,
 }
 
 /// The keys of the engine.
@@ -121,7 +123,14 @@ impl<M> Mfa<M> {
             step_up,
             slow_hashes,
             told: tidings::Told::default(),
+            counts: counted::Counts::default(),
         })
+    }
+
+    /// Appends what was counted, as the exposition format wants it.
+    pub fn render(&self, text: &mut String) {
+        self.counts.render(text);
+        self.delivery.messenger.render(text);
     }
 
     /// The same, with what may be proved within a session.

@@ -15,6 +15,7 @@ use crate::event::{Factor, FactorSet};
 use crate::memory::Memory;
 use crate::memory::decisions::{ClientTag, DecisionId};
 use crate::pipeline::UserName;
+use crate::webhooks::EventKind;
 use std::net::IpAddr;
 
 /// Who is to be shown something.
@@ -105,6 +106,9 @@ impl<M: Memory> Mfa<M> {
                 Ok((bound, self.shows(record, &token, arrival.event)))
             })
             .await?;
+        for shown in &bound {
+            self.tell(EventKind::FactorBound, &token, shown.factor, now);
+        }
         let Shows { next, factors, is_skippable, makes_codes } = shows;
         let is_shown = arrival.is_hosted && arrival.event == Event::SignUp;
         let makes_codes = makes_codes && !is_shown;

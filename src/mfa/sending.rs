@@ -205,6 +205,7 @@ impl<M: Memory> Mfa<M> {
         let sending = Sending { recipient: to, purpose, source: token.ip };
         let admitted = self.delivery.admit(self.pipeline.memory(), &sending, now).await;
         if let Err(MfaError::MessagesRateLimited { .. }) = admitted {
+            self.counts.message_limited();
             self.tell_once(EventKind::MessageRateLimited, token, to.channel().factor(), now);
         }
         admitted

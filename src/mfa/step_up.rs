@@ -6,6 +6,7 @@
 
 use super::action::{Action, Actions};
 use super::assertion::{self, Act, Claims, Statement};
+use super::counted::Proved;
 use super::user::{Proof, UserRecord};
 use super::{Mfa, MfaError, MfaToken, TokenKind};
 use crate::clock::Timestamp;
@@ -135,6 +136,17 @@ impl<M: Memory> Mfa<M> {
     ///
     /// It is none of ours that is good now, another client's, of another session or action, or was spent.
     pub async fn spend(&self, spending: Spending<'_>, now: Timestamp) -> Result<Claims, MfaError> {
+        let spent = self.spend_once(spending, now).await;
+        match &spent {
+            Ok(_) => self.counts.proof(Proved::Spent),
+            // It may be good all the same.
+            Err(MfaError::Unavailable) => {}
+            Err(_) => self.counts.proof(Proved::Refused),
+        }
+        spent
+    }
+
+    async fn spend_once(&self, spending: Spending<'_>, now: Timestamp) -> Result<Claims, MfaError> {
         let claims = self.signer.verify(spending.assertion, now).map_err(|_| MfaError::TokenInvalid)?;
         if claims.aud != spending.audience {
             return Err(MfaError::TokenOfOtherClient);
@@ -196,6 +208,7 @@ impl<M: Memory> Mfa<M> {
             act: None,
         };
         let signed = self.signer.sign(&statement, now).map_err(|_| MfaError::Unavailable)?;
+        self.counts.proof(Proved::Signed);
         Ok(Answered::Proved { assertion: signed.text, decision })
     }
 

@@ -4,6 +4,7 @@
 //! wants to hear of each.
 
 use super::Mfa;
+use super::counted::Fate;
 use super::token::MfaToken;
 use crate::clock::Timestamp;
 use crate::event::Factor;
@@ -58,20 +59,30 @@ impl<M> Mfa<M> {
         self.pipeline.events().emit(event);
     }
 
-    /// Tells of an answer that was wrong, and of a factor that it put to sleep.
-    pub(super) fn tell_of_failure(&self, token: &MfaToken, wrong: Wrong, now: Timestamp) {
-        self.tell_once(EventKind::MfaFailed, token, wrong.factor, now);
-        if wrong.is_asleep {
-            self.tell(EventKind::MfaLocked, token, wrong.factor, now);
+    /// Tells of an answer that was not taken, and of a factor that it put to sleep. The first wrong one of a flow is a login that failed
+    /// where it comes from; who mistypes again in the same flow has not failed more often.
+    pub(super) fn tell_of_failure(&self, token: &MfaToken, missed: Missed, now: Timestamp) {
+        if missed.was_asleep {
+            return self.counts.challenge(missed.factor, Fate::Locked);
+        }
+        self.counts.challenge(missed.factor, Fate::Wrong);
+        if self.told.is_first(EventKind::MfaFailed, token.decision) {
+            self.tell(EventKind::MfaFailed, token, missed.factor, now);
+            self.pipeline.fail_factor(token.decision, token.user(), token.ip, now);
+        }
+        if missed.is_asleep {
+            self.tell(EventKind::MfaLocked, token, missed.factor, now);
         }
     }
 }
 
-/// An answer that was wrong.
+/// An answer that was not taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wrong {
+pub(super) struct Missed {
     pub(super) factor: Factor,
-    /// It was one too many.
+    /// It was not looked at.
+    pub(super) was_asleep: bool,
+    /// The factor sleeps from now on.
     pub(super) is_asleep: bool,
 }
 

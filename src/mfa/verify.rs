@@ -8,9 +8,10 @@
 use super::assertion::{self, Statement};
 use super::challenge::{ChallengeId, Passed, Waiting};
 use super::codes::CodeError;
+use super::counted::{Fate, Proved};
 use super::recipient::Recipient;
 use super::sealing::Use;
-use super::tidings::Wrong;
+use super::tidings::Missed;
 use super::token::{MfaToken, TokenKind};
 use super::user::{CodeHash, Means, Proof, UserRecord};
 use super::{Mfa, MfaError, Next, totp};
@@ -96,10 +97,10 @@ impl<M: Memory> Mfa<M> {
     ) -> Result<Factor, MfaError> {
         let hashed = self.slow_hash(token, id, answer, now).await?;
         let trial = Trial { mfa: self, token, id, answer, hashed, now };
-        let mut wrong = None;
-        let taken = self.update_user(token.user(), now, |record| trial.take(record, &mut wrong)).await;
-        if let Some(wrong) = wrong {
-            self.tell_of_failure(token, wrong, now);
+        let mut missed = None;
+        let taken = self.update_user(token.user(), now, |record| trial.take(record, &mut missed)).await;
+        if let Some(missed) = missed {
+            self.tell_of_failure(token, missed, now);
         }
         taken
     }
@@ -112,6 +113,7 @@ impl<M: Memory> Mfa<M> {
         now: Timestamp,
     ) -> Result<(Proof, Next, Option<usize>), MfaError> {
         let concluded = self.update_user(token.user(), now, |record| self.conclude(record, token, id, now)).await?;
+        self.counts.challenge(concluded.0.factor, Fate::Passed);
         self.tell(EventKind::MfaSucceeded, token, concluded.0.factor, now);
         Ok(concluded)
     }
@@ -138,7 +140,9 @@ impl<M: Memory> Mfa<M> {
             decision_id: token.decision.encode(&mut decision_id),
             act: token.action.as_ref(),
         };
-        self.signer.sign(&statement, now).map(|signed| signed.text).map_err(|_| MfaError::Unavailable)
+        let signed = self.signer.sign(&statement, now).map_err(|_| MfaError::Unavailable)?;
+        self.counts.proof(Proved::Signed);
+        Ok(signed.text)
     }
 
     /// The hash of a backup code, which takes a while, before anything is decided. Of a factor that sleeps, none is made.
@@ -256,8 +260,8 @@ enum Refused {
 
 impl<M: Memory> Trial<'_, M> {
     /// The first step: takes the answer, or counts it as wrong.
-    fn take(&self, record: &mut UserRecord, wrong: &mut Option<Wrong>) -> Result<Factor, MfaError> {
-        *wrong = None;
+    fn take(&self, record: &mut UserRecord, missed: &mut Option<Missed>) -> Result<Factor, MfaError> {
+        *missed = None;
         let at = record.challenge(self.token, self.id)?;
         let factor = record.challenges[at].factor;
         if let Waiting::Passed(passed) = &record.challenges[at].waiting {
@@ -266,6 +270,7 @@ impl<M: Memory> Trial<'_, M> {
         }
         let (side, settings) = (self.token.side(), &self.mfa.settings.failures);
         if let Some(wait_s) = record.failures.locked_s(factor, side, self.now, settings) {
+            *missed = Some(Missed { factor, was_asleep: true, is_asleep: true });
             return Err(MfaError::Locked { wait_s });
         }
         match self.judge(record, at) {
@@ -280,7 +285,7 @@ impl<M: Memory> Trial<'_, M> {
                     record.challenges.remove(at);
                 }
                 let is_asleep = record.failures.failed(factor, side, self.now, settings).is_some();
-                *wrong = Some(Wrong { factor, is_asleep });
+                *missed = Some(Missed { factor, was_asleep: false, is_asleep });
                 Err(error)
             }
         }

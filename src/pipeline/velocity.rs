@@ -1,10 +1,38 @@
 //! What velocity is told: failures as they are reported, and logins as they end. By the server's clock, never by the caller's.
 
-use super::Pipeline;
+use super::{Pipeline, UserName};
 use crate::clock::Timestamp;
 use crate::event::{FailureEvent, FailureKind};
-use crate::memory::decisions::{LoginResult, Report};
+use crate::memory::decisions::{DecisionId, LoginResult, Report};
 use crate::velocity::{Failed, Visit};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// Decisions of which it is known that their factor failed, 16 bytes each; of older ones, an outcome may count again.
+const FAILED_HERE_MAX: usize = 4_096;
+
+/// Decisions whose factor failed here, and was counted then.
+#[derive(Debug, Default)]
+pub(super) struct FailedHere(Mutex<VecDeque<DecisionId>>);
+
+impl FailedHere {
+    fn note(&self, id: DecisionId) {
+        // No step between two states of the queue can panic.
+        let mut failed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() >= FAILED_HERE_MAX {
+            failed.pop_front();
+        }
+        failed.push_back(id);
+    }
+
+    /// Whether this report says what was counted.
+    pub(super) fn is_told_by(&self, id: DecisionId, report: Report) -> bool {
+        let failed = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        report.result == LoginResult::Failure && failed().contains(&id)
+    }
+}
 
 impl<M> Pipeline<M> {
     /// Counts a login that failed elsewhere, at `now`. It says something of where it came from, and nothing of the user: whoever fails in
@@ -19,6 +47,15 @@ impl<M> Pipeline<M> {
         };
         self.velocity.failed(&failed, now, &loaded.signals.untrusted_ip.velocity);
         self.meters.failed(failure.kind);
+    }
+
+    /// Counts a factor that failed here, at `now`. What is told of the same decision afterwards does not count again.
+    pub fn fail_factor(&self, id: DecisionId, user: UserName<'_>, ip: Option<IpAddr>, now: Timestamp) {
+        self.failed_here.note(id);
+        if let Some(ip) = ip {
+            let (tenant, user_id) = (Cow::Borrowed(user.tenant), Some(Cow::Borrowed(user.id)));
+            self.fail(&FailureEvent { tenant, user_id, ip, kind: FailureKind::Mfa }, now);
+        }
     }
 
     pub(super) fn count_success(&self, visit: Option<Visit>, now: Timestamp) {

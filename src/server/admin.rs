@@ -140,6 +140,9 @@ fn metrics<M: Memory>(service: &Service<M>) -> Answer {
     gauges.extend(certificate(service).and_then(|certificate| certificate.gauge()));
     let mut text = service.meters.render(&gauges);
     loaded.rule_counts.render(&mut text);
+    if let Some(mfa) = &service.mfa {
+        mfa.render(&mut text);
+    }
     let mut answer = Response::new(bytes::Bytes::from(text).into());
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     answer

@@ -125,6 +125,24 @@ fn what_is_decided_is_told_with_ids_and_nothing_else() {
     assert!(!server.log().contains(SECRET));
 }
 
+/// What a caller verified is bound without a call for it, and told as if there had been one.
+#[test]
+fn a_factor_that_is_bound_by_itself_is_told() {
+    let (state, receiver) = (TempDir::new().unwrap(), Receiver::start(true));
+    let factors = ["sms", "totp"].map(str::to_owned).to_vec();
+    let settings = receiver.settings(state.path()).set("mfa.enabled", true).set("mfa.factors", factors);
+    let server = Askance::start(&settings);
+    let arrival = json!({"user": {"id": "alice"}, "event": "sign_up", "verified": {"phone": "+819011112222"}});
+    for _ in 0..2 {
+        assert_eq!(server.main().post("/v1/mfa/onboard", &arrival).status, 200);
+    }
+    let bound = eventually("it is told", || receiver.told().into_iter().next());
+    assert_eq!(
+        (bound.0.as_str(), &bound.1["user_id"], &bound.1["factor"]),
+        ("factor.bound", &json!("alice"), &json!("sms"))
+    );
+}
+
 /// It waits in the store: whoever is killed before it is taken tells it after the next start, as the same message.
 #[test]
 fn an_event_outlives_kill_9_until_it_is_taken() {
