@@ -19,6 +19,9 @@ use std::fmt;
 use std::io::IsTerminal;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The tunables of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,13 +68,16 @@ pub fn start_log(settings: Settings) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
+    // Libraries do not know what is secret here: the one that parses numbers writes them out at `trace`.
+    let own = Targets::new().with_target("askance", level);
+    let log = tracing_subscriber::registry().with(own);
     let terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let as_text = settings.log_format == LogFormat::Text || settings.log_format == LogFormat::Auto && terminal;
     let started = if as_text {
-        builder.with_ansi(terminal).try_init()
+        log.with(lines.with_ansi(terminal)).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        log.with(lines.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
     };
     if let Err(error) = started {
         tracing::debug!(%error, "the log was started before");
@@ -426,7 +432,10 @@ fn describe() {
     describe_histogram!(SCORE_SECONDS, "Seconds from a parsed login to its verdict");
     describe_counter!("askance_requests_total", "Requests by route and status");
     describe_counter!("askance_imported_total", "Lines of imports by result");
-    describe_counter!("askance_failures_total", "Failed logins that callers told, by kind");
+    describe_counter!(
+        "askance_failures_total",
+        "Failed logins that callers told, and factors that failed here, by kind"
+    );
     describe_counter!("askance_data_reloads_total", "New states of data files that serve");
     describe_counter!("askance_data_reload_failures_total", "New states of data files that were refused");
     describe_gauge!("askance_users", "Users with a history in memory");

@@ -59,8 +59,12 @@ fn options_ask_for_what_the_contract_says() {
 #[test]
 fn a_passkey_proves_that_it_is_there_and_of_which_kind() {
     let relying = relying();
-    for is_synchronised in [false, true] {
-        let mut passkey = Authenticator { is_synchronised, ..Authenticator::new(ORIGIN) };
+    for (is_synchronised, passkey) in [
+        (false, Authenticator::new(ORIGIN)),
+        (true, Authenticator::new(ORIGIN)),
+        (true, Authenticator::with_rsa(ORIGIN)),
+    ] {
+        let mut passkey = Authenticator { is_synchronised, ..passkey };
         let credential = registered(&relying, &passkey).expect("it is right");
         let other = registered(&relying, &Authenticator::new("https://example.org")).expect("it is right");
         let both = [&*other, &*credential];
@@ -113,6 +117,7 @@ fn nothing_else_is_taken_for_a_registration() {
         ("without TLS", Authenticator { origin: "http://login.example.org".to_owned(), ..good() }),
         ("nobody verified", Authenticator { is_verified: false, ..good() }),
         ("another algorithm", Authenticator { algorithm: -35, ..good() }),
+        ("another algorithm of RSA", Authenticator { algorithm: -258, ..Authenticator::with_rsa(ORIGIN) }),
     ] {
         assert_eq!(register(passkey), Err(WebauthnFailed), "{what}");
     }

@@ -1,12 +1,13 @@
 //! A server that asks by itself, a provider of messages that keeps what it is sent, and an app.
 
-use crate::support::{Askance, Request, Response, Settings, json_of, risky_login, with};
+use crate::support::{Askance, Request, Response, Settings, json_of, risky_login, secrets, with};
 use askance::clock::{Clock, Timestamp};
 use askance::event::FactorSet;
 use askance::memory::decisions::{ClientTag, DecisionId};
 use askance::mfa::sealing::Keys;
 use askance::mfa::{MfaToken, TokenKind, totp};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use toml::Table;
 
 /// The secret of `mfa.key_files`, so that tests can make tokens.
-const SECRET: [u8; 32] = [0x5c; 32];
+pub(super) const SECRET: [u8; 32] = [0x5c; 32];
 
 /// A provider of messages: takes what the connector `http` sends, and answers as it is told.
 #[derive(Debug)]
@@ -86,7 +87,9 @@ fn serve(stream: TcpStream, taken: &Mutex<Vec<Value>>, answer: &Mutex<String>) {
     }
     let head = answer.lock().unwrap().clone();
     if head.starts_with('2') {
-        taken.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or_default());
+        let message = serde_json::from_slice(&body).unwrap_or_default();
+        secrets::note_members(&message);
+        taken.lock().unwrap().push(message);
     }
     let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     // Whoever went away needs no answer.
@@ -109,14 +112,18 @@ impl Lab {
     pub(crate) fn with(change: impl FnOnce(Settings) -> Settings) -> Self {
         let (provider, files) = (Provider::start(), TempDir::new().unwrap());
         let settings = change(settings(&provider, files.path()));
-        Self { server: Askance::start(&settings), provider, files }
+        Self::over(&settings, provider, files)
+    }
+
+    pub(super) fn over(settings: &Settings, provider: Provider, files: TempDir) -> Self {
+        Self { server: Askance::start(settings), provider, files }
     }
 
     /// With a store that outlives the process.
     pub(crate) fn lasting(state: &Path) -> Self {
         let (provider, files) = (Provider::start(), TempDir::new().unwrap());
-        let server = Askance::start(&lasting(&provider, files.path(), state));
-        Self { server, provider, files }
+        let settings = lasting(&provider, files.path(), state);
+        Self::over(&settings, provider, files)
     }
 
     /// Ends the process without a warning, and starts another one over the same store.
@@ -177,7 +184,7 @@ impl Lab {
     }
 }
 
-fn lasting(provider: &Provider, files: &Path, state: &Path) -> Settings {
+pub(super) fn lasting(provider: &Provider, files: &Path, state: &Path) -> Settings {
     let settings = settings(provider, files).set("memory.backend", "embedded");
     settings.set("memory.path", state.to_str().unwrap())
 }
@@ -201,7 +208,9 @@ fn settings(provider: &Provider, files: &Path) -> Settings {
 
 pub(crate) fn key_file(files: &Path) -> PathBuf {
     let path = files.join("mfa.key");
-    std::fs::write(&path, "5c".repeat(32)).unwrap();
+    let key = "5c".repeat(32);
+    secrets::note("a key of factors", &key);
+    std::fs::write(&path, key).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     path
 }
@@ -245,6 +254,12 @@ pub(crate) fn token_of(scored: &Value) -> String {
 /// A token as a server with [`SECRET`] makes it.
 pub(crate) fn minted(token: &MfaToken) -> String {
     token.mint(&Keys::new(SECRET, None)).unwrap()
+}
+
+/// How tokens name a client.
+pub(crate) fn tag_of(client: &str) -> ClientTag {
+    let digest: [u8; 32] = Sha256::digest(client.as_bytes()).into();
+    ClientTag(u64::from_le_bytes(digest[..8].try_into().unwrap()))
 }
 
 /// What stands for a new account.

@@ -1,9 +1,8 @@
 //! Who is held up, for how long, and by what; and what a token is good for.
 
-use super::lab::{Lab, factors, minted, signing_up};
+use super::lab::{Lab, factors, minted, signing_up, tag_of};
 use crate::support::{ApiClient, Request, Response, assert_problem};
 use askance::clock::{Clock, Timestamp};
-use askance::memory::decisions::ClientTag;
 use askance::mfa::{MfaToken, TokenKind};
 use serde_json::json;
 
@@ -100,12 +99,7 @@ fn a_token_is_good_for_its_client_its_tenant_its_login_and_ten_minutes() {
     let [idp, shop] = ["idp", "shop"].map(|name| ApiClient::new(name, &["score", "mfa"]));
     let lab = Lab::with(|settings| settings.client(&idp).client(&shop).client(&ApiClient::new("mute", &["score"])));
     let main = lab.server.main();
-    let tag = {
-        use sha2::{Digest, Sha256};
-        let digest: [u8; 32] = Sha256::digest(b"idp").into();
-        ClientTag(u64::from_le_bytes(digest[..8].try_into().unwrap()))
-    };
-    let good = MfaToken { client: tag, ..signing_up("dave") };
+    let good = MfaToken { client: tag_of("idp"), ..signing_up("dave") };
     let long_ago = Timestamp::from_unix_ms(Clock.now().unix_ms() - 601_000).unwrap();
     let show = |key: &str, token: &str| main.with_key(key).send(factors(token));
     assert_eq!(show(&idp.key, &minted(&good)).status, 200);

@@ -1,7 +1,8 @@
 //! Recipes for the refusals of calls about factors: each asks for what only a state of its own refuses.
 
 use super::errors::{broken_off, request};
-use crate::factors::lab::{Lab, assertion_key, factors, key_file, minted, signing_up, token_of};
+use crate::factors::lab::{App, Lab, assertion_key, factors, key_file, minted, signing_up, tag_of, token_of};
+use crate::support::authenticator::Authenticator;
 use crate::support::client::Client;
 use crate::support::contract::contract;
 use crate::support::contract::document::Operation;
@@ -12,17 +13,9 @@ use askance::memory::decisions::ClientTag;
 use askance::mfa::token::Email;
 use askance::mfa::{MfaToken, TokenKind};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::cell::Cell;
+use std::path::Path;
 use tempfile::TempDir;
-
-/// Refusals that take a minute or a passkey: the engine's own tests and those of passkeys reach them.
-pub(super) const ELSEWHERE: [(&str, &str); 4] = [
-    ("answerChallenge", "verification_code.expired"),
-    ("endEnrolment", "verification_code.expired"),
-    ("answerChallenge", "session.mfa.webauthn_verification_failed"),
-    ("endEnrolment", "user.totp_already_in_use"),
-];
 
 /// Servers that ask by themselves.
 pub(super) struct FactorLab {
@@ -30,6 +23,8 @@ pub(super) struct FactorLab {
     keyed: Lab,
     /// Has passkeys, and no choice.
     strict: Lab,
+    /// Was left alone for two minutes, where codes are good for one: with a token and what it asked for, each.
+    late: (Lab, [(String, String); 2]),
     /// Has nobody to carry codes.
     mute: Lab,
     /// Does not wait long.
@@ -43,6 +38,7 @@ pub(super) struct FactorLab {
 }
 
 const ORIGIN: &str = "https://login.example.org";
+const NUMBER: &str = "+819012349999";
 
 impl FactorLab {
     pub(super) fn new() -> Self {
@@ -64,6 +60,7 @@ impl FactorLab {
                     .set("mfa.webauthn.rp_id", "example.org")
                     .set("mfa.webauthn.origins", vec![ORIGIN.to_owned()])
             }),
+            late: late(files.path()),
             mute: Lab::with(|settings| settings.set("mfa.connectors", Vec::<toml::Value>::new())),
             hasty: Askance::start(&asks.clone().set("server.request_timeout_ms", 1_000)),
             frugal: Askance::start(&asks.set("server.body_bytes_max", 1_024)),
@@ -162,6 +159,11 @@ impl FactorLab {
                 let (token, factor) =
                     (minted(&signing_up(&user)), if code.contains("totp") { "totp" } else { "backup_code" });
                 lab.verify(&token, &lab.challenge(&token, factor), "no code")
+            }
+            "session.mfa.webauthn_verification_failed" => self.other_passkey(),
+            "verification_code.expired" => {
+                let (lab, [(token, id), _]) = &self.late;
+                lab.verify(token, id, &lab.provider.code("contract@example.org"))
             }
             "verification_code.not_found" => lab.verify(&token, &"0".repeat(32), "123456"),
             "verification_code.code_mismatch" => {
@@ -262,6 +264,11 @@ impl FactorLab {
                 lab.with_app(&user);
                 bind(lab, &late, &begun["enrolment_id"], json!({"code": "no code"}))
             }
+            "user.totp_already_in_use" => self.second_app(),
+            "verification_code.expired" => {
+                let (lab, [_, (token, id)]) = &self.late;
+                bind(lab, token, &json!(id), json!({"code": lab.provider.code(NUMBER)}))
+            }
             "verification_code.not_found" => bind(lab, &token, &json!("0".repeat(32)), json!({"code": "123456"})),
             "verification_code.code_mismatch" => {
                 let (id, _, wrong) = mail(&token);
@@ -339,9 +346,7 @@ impl FactorLab {
     }
 
     fn of_another_tenant(&self, operation: &Operation) -> Response {
-        let digest: [u8; 32] = Sha256::digest(b"idp").into();
-        let client = ClientTag(u64::from_le_bytes(digest[..8].try_into().unwrap()));
-        let token = minted(&MfaToken { client, tenant: "other".to_owned(), ..signing_up("alice") });
+        let token = minted(&MfaToken { client: tag_of("idp"), tenant: "other".to_owned(), ..signing_up("alice") });
         if operation.path.starts_with("/v1/users/") {
             let request = Request::new(&operation.method, request(operation).path());
             return self.as_client("boss").send(request.header("x-askance-tenant", "other"));
@@ -351,6 +356,44 @@ impl FactorLab {
 
     fn as_client(&self, name: &str) -> Client {
         self.keyed.server.main().with_key(&ApiClient::new(name, &[]).key)
+    }
+
+    /// The answer of a passkey that is not the user's.
+    fn other_passkey(&self) -> Response {
+        let (lab, user) = (&self.strict, self.user());
+        let token = minted(&signing_up(&user));
+        let begun = lab.good("/v1/mfa/enroll", &json!({"mfa_token": token, "factor": "webauthn"}));
+        let credential = Authenticator::new(ORIGIN).register(&begun["public_key"]);
+        let bind = json!({"mfa_token": token, "enrolment_id": begun["enrolment_id"], "credential": credential});
+        lab.good("/v1/mfa/enroll/verify", &bind);
+        let token = minted(&signing_up(&user));
+        let begun = lab.good("/v1/mfa/challenge", &json!({"mfa_token": token, "factor": "webauthn"}));
+        let credential = Authenticator::new(ORIGIN).answer(&begun["public_key"]);
+        let answer = json!({"mfa_token": token, "challenge_id": begun["challenge_id"], "credential": credential});
+        lab.post("/v1/mfa/verify", &answer)
+    }
+
+    /// The end of an enrolment that began before another one of the same user bound an app; each after a proof of its own.
+    fn second_app(&self) -> Response {
+        let (lab, user) = (&self.asking, self.user());
+        let token = minted(&signing_up(&user));
+        let sms = json!({"mfa_token": token, "factor": "sms", "phone_number": NUMBER});
+        let begun = lab.good("/v1/mfa/enroll", &sms);
+        let bind =
+            json!({"mfa_token": token, "enrolment_id": begun["enrolment_id"], "code": lab.provider.code(NUMBER)});
+        let codes = lab.good("/v1/mfa/enroll/verify", &bind)["backup_codes"].clone();
+        let begun = [0, 1].map(|at| {
+            let (token, code) = (minted(&signing_up(&user)), codes[at].as_str().unwrap());
+            assert_eq!(lab.verify(&token, &lab.challenge(&token, "backup_code"), code).status, 200);
+            let begun = lab.good("/v1/mfa/enroll", &json!({"mfa_token": token, "factor": "totp"}));
+            (token, begun)
+        });
+        let [first, second] = begun.map(|(token, begun)| {
+            let code = App::new(begun["secret"].as_str().unwrap()).code(0);
+            json!({"mfa_token": token, "enrolment_id": begun["enrolment_id"], "code": code})
+        });
+        lab.good("/v1/mfa/enroll/verify", &first);
+        lab.post("/v1/mfa/enroll/verify", &second)
     }
 
     fn user(&self) -> String {
@@ -395,6 +438,16 @@ impl FactorLab {
         }
         begun[2].clone()
     }
+}
+
+/// Two minutes ago it asked for an address and for a number.
+fn late(files: &Path) -> (Lab, [(String, String); 2]) {
+    Lab::after(&files.join("late"), |past| {
+        let email = Email { address: "contract@example.org".to_owned(), is_settled: true };
+        let asked = MfaToken { email: Some(email), offered: FactorSet::EMPTY, ..signing_up("late-at-the-address") };
+        let binding = signing_up("late-at-the-number");
+        [(minted(&asked), past.challenge(&asked)), (minted(&binding), past.enrolment(&binding, NUMBER))]
+    })
 }
 
 /// Shares its memory with a server that is gone.

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use super::contract::{self, Listener};
+use super::secrets;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -86,6 +87,7 @@ impl Client {
         let sent = connection.write(&request.bytes(&self.endpoint));
         // A server may answer and close before it has read all; the answer counts, the broken pipe does not.
         let response = connection.read_response_to(&request).or_else(|error| sent.and(Err(error)))?;
+        secrets::note_exchange(&request, &response);
         contract::assert_kept(self.listener, &request, &response);
         Ok(response)
     }

@@ -8,6 +8,7 @@ pub(crate) mod h2;
 pub(crate) mod mmdb;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod secrets;
 pub(crate) mod settings;
 
 pub(crate) use answers::{assert_problem, json_of};

@@ -2,11 +2,12 @@
 
 use super::client::{Client, Endpoint};
 use super::contract::Listener;
+use super::secrets::{self, Searched};
 use super::settings::Settings;
 use super::{PATIENCE, POLL_INTERVAL, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tempfile::TempDir;
 
-/// A server that is listening. Dropping it kills the process; its directory goes with it.
+/// A server that is listening. Dropping it kills the process; its directory goes with it. What it leaves behind is searched for the
+/// secrets that were noted until then ([`secrets`]).
 #[derive(Debug)]
 pub(crate) struct Askance {
     child: Child,
@@ -24,6 +26,9 @@ pub(crate) struct Askance {
     grpc: Endpoint,
     /// Everything the process wrote to standard error so far, line by line; the reader thread holds the other handle.
     log: Arc<Mutex<Vec<String>>>,
+    following: Option<JoinHandle<()>>,
+    /// Where it keeps what it keeps, if anywhere.
+    store: Option<PathBuf>,
     _directory: TempDir,
 }
 
@@ -86,7 +91,7 @@ impl Askance {
         let (found, listening) = channel();
         let stderr = child.stderr.take().expect("standard error is piped");
         let writer = Arc::clone(&log);
-        std::thread::spawn(move || follow(stderr, &writer, &found));
+        let following = std::thread::spawn(move || follow(stderr, &writer, &found));
 
         let mut server = Self {
             child,
@@ -95,6 +100,8 @@ impl Askance {
             hooks: Endpoint::nowhere(),
             grpc: Endpoint::nowhere(),
             log,
+            following: Some(following),
+            store: settings.store().map(|path| directory.path().join(path)),
             _directory: directory,
         };
         match server.await_listeners(&listening, settings.listeners()) {
@@ -175,6 +182,15 @@ impl Askance {
         eventually("the end of the process", || self.child.try_wait().expect("the process is our child"))
     }
 
+    /// Searches the log, and the store as it lies there, for every secret that was noted. Of a server that has ended, that is all there is.
+    pub(crate) fn search(&mut self) -> Searched {
+        if let Some(following) = self.following.take_if(|_| !matches!(self.child.try_wait(), Ok(None))) {
+            following.join().expect("following a log does not panic");
+        }
+        let store = self.store.as_deref().map(secrets::bytes_below).unwrap_or_default();
+        secrets::assert_unseen("askance", &self.log(), &store)
+    }
+
     /// Fails when the process has ended, or no longer answers.
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.try_wait().expect("the process is our child");
@@ -191,6 +207,8 @@ impl Drop for Askance {
         self.child.wait().ok();
         if std::thread::panicking() {
             eprintln!("--- log of askance ---\n{}\n---", self.log());
+        } else {
+            self.search();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A real `redis-server` on a loopback port, in a directory of its own, ended by its process id.
 
 use super::eventually;
+use super::secrets::{self, Searched};
 use redis::{Client, Cmd, Connection, FromRedisValue};
 use std::net::TcpListener;
 use std::path::Path;
@@ -94,6 +95,38 @@ impl RedisServer {
         assert!(answers(self.port, &mut self.child), "the port was taken meanwhile");
     }
 
+    /// Searches what it holds and what it wrote for every secret that was noted.
+    pub(crate) fn search(&self) -> Searched {
+        self.search_with(self.held().unwrap_or_default())
+    }
+
+    fn search_with(&self, held: Vec<u8>) -> Searched {
+        secrets::assert_unseen("redis", "", &[held, secrets::bytes_below(self.directory.path())].concat())
+    }
+
+    /// Every key with what it holds, as bytes one after another.
+    fn held(&self) -> redis::RedisResult<Vec<u8>> {
+        let mut connection = connect(self.port)?;
+        let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection)?;
+        let mut held = Vec::new();
+        for key in keys {
+            let kind: String = redis::cmd("TYPE").arg(&key).query(&mut connection)?;
+            let ask = match kind.as_str() {
+                "string" => redis::cmd("GET").arg(&key).take(),
+                "hash" => redis::cmd("HGETALL").arg(&key).take(),
+                "stream" => redis::cmd("XRANGE").arg(&key).arg("-").arg("+").take(),
+                "zset" => redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).take(),
+                "set" => redis::cmd("SMEMBERS").arg(&key).take(),
+                // What went away meanwhile.
+                "none" => continue,
+                other => panic!("a {other} in Redis: nothing here reads it"),
+            };
+            held.extend(key);
+            gather(&ask.query(&mut connection)?, &mut held);
+        }
+        Ok(held)
+    }
+
     /// `STOP` or `CONT`.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -113,10 +146,32 @@ impl Started for (Child, u16) {
 }
 
 impl Drop for RedisServer {
+    /// What was written to it lies in its directory, in the words in which it came; what it holds is read besides, as far as it answers.
     fn drop(&mut self) {
-        // One that is stopped does not end before it goes on.
+        // One that is stopped would be waited for.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal("CONT");
+        }
+        let held = (!std::thread::panicking()).then(|| self.held().unwrap_or_default());
         self.child.kill().ok();
         self.child.wait().ok();
+        if let Some(held) = held {
+            self.search_with(held);
+        }
+    }
+}
+
+/// All texts of an answer.
+fn gather(answer: &redis::Value, into: &mut Vec<u8>) {
+    match answer {
+        redis::Value::BulkString(bytes) => into.extend(bytes),
+        redis::Value::SimpleString(text) => into.extend(text.as_bytes()),
+        redis::Value::Array(parts) | redis::Value::Set(parts) => parts.iter().for_each(|part| gather(part, into)),
+        redis::Value::Map(pairs) => pairs.iter().for_each(|(key, value)| {
+            gather(key, into);
+            gather(value, into);
+        }),
+        _ => {}
     }
 }
 

@@ -71,6 +71,14 @@ impl Settings {
         main + hooks + 1
     }
 
+    /// The directory of what outlives the process, as the configuration names it.
+    pub(crate) fn store(&self) -> Option<&str> {
+        match self.lookup("memory.backend")?.as_str()? {
+            "embedded" => Some(self.lookup("memory.path").and_then(Value::as_str).unwrap_or("askance-state")),
+            _ => self.lookup("memory.path")?.as_str(),
+        }
+    }
+
     pub(crate) fn write_to(&self, directory: &Path) -> PathBuf {
         let path = directory.join("askance.toml");
         let text = toml::to_string(&self.table).expect("a table has a TOML form");
