@@ -1,10 +1,16 @@
-//! Debian's Caddy, which names a user by itself in front of the hook.
+//! Caddy, Debian's and a new one, which names a user by itself in front of the hook.
 
 use super::peers::{ADVERTISED, Places, Site, check_failures, check_forgeries, check_reactions};
 use crate::support::Settings;
 
+/// Debian's: a header that an allow has not is a literal placeholder for the application.
 fn start(settings: Settings) -> Option<Site> {
     Site::start(settings, "caddy", configure)
+}
+
+/// One of this year, which drops names with underscores, and what a client claims of headers that are copied.
+fn start_new(settings: Settings) -> Option<Site> {
+    Site::start(settings, "caddy-2.11", configure)
 }
 
 fn configure(Places { proxy, hooks, app, directory, .. }: Places<'_>) -> Vec<String> {
@@ -55,4 +61,19 @@ fn nothing_that_a_client_forges_gets_through_caddy() {
 #[test]
 fn caddy_without_a_sidecar_that_answers_lets_nobody_in() {
     check_failures(&start, 503, true);
+}
+
+#[test]
+fn a_new_caddy_lets_in_sends_away_and_refuses_as_it_is_told() {
+    check_reactions(&start_new, true);
+}
+
+#[test]
+fn nothing_that_a_client_forges_gets_through_a_new_caddy() {
+    check_forgeries(&start_new, 401, &["connection"]);
+}
+
+#[test]
+fn a_new_caddy_without_a_sidecar_that_answers_lets_nobody_in() {
+    check_failures(&start_new, 503, true);
 }

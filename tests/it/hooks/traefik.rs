@@ -48,7 +48,7 @@ fn nothing_that_a_client_forges_gets_through_traefik() {
     check_forgeries(&start, 401, &[]);
 }
 
-/// Its patience of 30 s is its own, so only a sidecar that is gone is tried.
+/// Its patience of 30 s is its own.
 #[test]
 fn traefik_without_a_sidecar_that_answers_lets_nobody_in() {
     check_failures(&start, 500, false);
