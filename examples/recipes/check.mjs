@@ -4,8 +4,10 @@
 
 import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { decide } from "./askance.mjs";
 import * as logto from "./logto-proxy.mjs";
 import * as supabase from "./supabase-hook.mjs";
@@ -87,5 +89,39 @@ const NOWHERE = "unknown";
   const ask = async (login) => ((await decide(login, { url })).action === "allow" ? "in" : "asked");
   const other = login({ flow: { id: "other" }, request_headers: { "True-Client-Ip": [NOWHERE] } });
   await of("Ory Kratos", login({}), other, (login) => login, ask);
+}
+{
+  // Compiled beside stand-ins, and run as Keycloak runs it; what is sent is what was recorded.
+  const { user, credentials, remote_addr, user_agent, session, body } = read("keycloak");
+  const source = new URL("keycloak/", import.meta.url).pathname;
+  const directory = mkdtempSync(join(tmpdir(), "askance-keycloak-"));
+  try {
+    const sections = readFileSync(join(source, "check/stand-ins.txt"), "utf8").split(/^== /m).slice(1);
+    const standIns = sections.map((section) => {
+      const end = section.indexOf("\n");
+      const path = join(directory, section.slice(0, end));
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, section.slice(end + 1));
+      return path;
+    });
+    const recipe = ["Askance", "AskanceCondition", "AskancePassed"].map((name) => join(source, `src/main/java/askance/${name}.java`));
+    const options = ["-Xlint:all", "-Werror", "--release", "17", "-d", directory];
+    execFileSync("javac", [...options, ...standIns, ...recipe, join(source, "check/Check.java")], { stdio: "inherit" });
+    const path = [directory, join(source, "src/main/resources")].join(":");
+    const ask = async ({ ip, session }) => {
+      const told = [user, credentials.join(), ip, user_agent, session];
+      const env = { ...process.env, ASKANCE_URL: url };
+      const [sent, became] = execFileSync("java", ["-cp", path, "askance.Check", ...told], { encoding: "utf8", env }).trim().split("\n");
+      const expected = JSON.stringify({ ...body, ip, session_id: session });
+      return sent === expected ? became : `sent ${sent}`;
+    };
+    await of("Keycloak", { ip: remote_addr, session }, { ip: NOWHERE, session: "other" }, () => body, ask);
+    // What was asked and passed was told, so that it is learnt.
+    const listed = await (await fetch(`${url}/v1/decisions?user=${user}`)).json();
+    const outcome = listed.decisions.find(({ action }) => action === "challenge")?.outcome;
+    say("Keycloak's outcome", outcome === "success" ? "in" : String(outcome), "asked");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 process.exit(isGood ? 0 : 1);
