@@ -147,10 +147,10 @@ impl Users {
         }
     }
 
-    /// Makes room for so many rows at once.
+    /// Makes room for so many rows at once, evenly spread, as keyed hashes are.
     pub(super) fn reserve(&mut self, count: usize) {
-        // Where there is none, the map grows as it is filled.
-        self.rows.try_reserve(count).unwrap_or_default();
+        // The map makes room for as many in each of its shards. Where there is none, it grows as it is filled.
+        self.rows.try_reserve(count.div_ceil(SHARDS)).unwrap_or_default();
     }
 
     /// Takes a row from the store, up to the bound; of users beyond it, only that there is one.
@@ -325,6 +325,14 @@ mod tests {
             assert!(stranger.is_ok_and(|stranger| stranger));
         }
         assert_eq!(users.len(), 0);
+    }
+
+    #[test]
+    fn room_that_is_made_is_for_so_many_in_all() {
+        let mut users = Users::new(1_000_000);
+        users.reserve(1_000_000);
+        let rooms = users.rows.capacity();
+        assert!((1_000_000..4_000_000).contains(&rooms), "{rooms}");
     }
 
     #[test]
