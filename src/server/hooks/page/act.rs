@@ -206,10 +206,12 @@ impl<M: Memory> Page<'_, M> {
 
     /// Puts off what may be put off.
     async fn skip(&self, asked: &Asked) -> Result<Answer, Refused> {
-        let may_go_without = self.mfa.next(&asked.record, &asked.token) == Next::BackupCodes;
+        // Nobody has to have codes, whatever the policy says of factors.
+        let are_codes =
+            !self.visit.suggests(&asked.record) && self.mfa.next(&asked.record, &asked.token) == Next::BackupCodes;
         match self.mfa.skip(&asked.token, self.now).await {
+            _ if are_codes => self.leave(&asked.record, (&asked.token, asked.purpose)).await,
             Ok(_) => self.go_on().await,
-            Err(_) if may_go_without => self.leave(&asked.record, (&asked.token, asked.purpose)).await,
             Err(error) => {
                 let notice = notice_of(&error).ok_or(error)?;
                 self.first(Some(notice)).await.map_err(Refused::from)
@@ -234,7 +236,7 @@ impl<M: Memory> Page<'_, M> {
             (Next::Challenge | Next::VerifyEmail, _) => false,
             (_, Purpose::SetUp(wanted)) => record.factors.iter().any(|bound| wanted.has(bound.means.factor())),
             (Next::Done, Purpose::Prove) => true,
-            (Next::BackupCodes, Purpose::Prove) => record.skipped.is_some(),
+            (Next::BackupCodes, Purpose::Prove) => !self.visit.offers_codes(record),
             (Next::Enroll | Next::SuggestAdditional, Purpose::Prove) => false,
         }
     }

@@ -59,7 +59,7 @@ impl<M: Memory> Page<'_, M> {
                 let is_skippable = self.mfa.settings.policy != PromptPolicy::Mandatory;
                 self.enrolments(record, token, (self.mfa.on(), is_skippable), notice)
             }
-            (Next::BackupCodes, Purpose::Prove) if record.skipped.is_none() => {
+            (Next::BackupCodes, Purpose::Prove) if self.visit.offers_codes(record) => {
                 self.show(&Screen::MakeCodes { is_skippable: true }, notice)
             }
             (Next::BackupCodes | Next::Done, Purpose::Prove) => self.show(&Screen::Done, notice),

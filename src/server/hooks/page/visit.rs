@@ -142,6 +142,14 @@ impl Visit {
         }
     }
 
+    /// Whether backup codes are offered: to who proves something on the way elsewhere, until they put it off.
+    pub(super) fn offers_codes(&self, record: &UserRecord) -> bool {
+        match &self.task {
+            Task::Demand(_) => record.skipped.is_none(),
+            Task::Hosted(_) => true,
+        }
+    }
+
     /// Whether another factor is offered, beside what was bound by itself.
     pub(super) fn suggests(&self, record: &UserRecord) -> bool {
         match &self.task {
