@@ -163,15 +163,14 @@ impl Drop for RedisServer {
 
 /// All texts of an answer.
 fn gather(answer: &redis::Value, into: &mut Vec<u8>) {
-    match answer {
-        redis::Value::BulkString(bytes) => into.extend(bytes),
-        redis::Value::SimpleString(text) => into.extend(text.as_bytes()),
-        redis::Value::Array(parts) | redis::Value::Set(parts) => parts.iter().for_each(|part| gather(part, into)),
-        redis::Value::Map(pairs) => pairs.iter().for_each(|(key, value)| {
-            gather(key, into);
-            gather(value, into);
-        }),
-        _ => {}
+    if let redis::Value::BulkString(bytes) = answer {
+        into.extend(bytes);
+    } else if let redis::Value::SimpleString(text) = answer {
+        into.extend(text.as_bytes());
+    } else if let redis::Value::Array(parts) | redis::Value::Set(parts) = answer {
+        parts.iter().for_each(|part| gather(part, into));
+    } else if let redis::Value::Map(pairs) = answer {
+        pairs.iter().flat_map(|(key, value)| [key, value]).for_each(|part| gather(part, into));
     }
 }
 

@@ -65,13 +65,12 @@ const MEMBERS: [(&str, Kind); 12] = [
 
 /// A text of this kind, if it is one: tests send much else in its place.
 pub(crate) fn note(kind: Kind, text: &str) {
-    let digits = || text.bytes().filter(u8::is_ascii_digit).map(char::from).collect::<String>();
     match kind {
         "a code" | "a backup code" => note_code(text),
-        "a number" => note_number(&digits()),
+        "a number" => note_number(text),
         "an address" => note_address(text),
         "a recipient" if text.contains('@') => note_address(text),
-        "a recipient" => note_number(&digits()),
+        "a recipient" => note_number(text),
         "the secret of an app" => {
             if let Some(raw) = totp::import(text) {
                 [text.as_bytes(), &raw].iter().for_each(|part| add(kind, part, How::Anywhere));
@@ -99,9 +98,11 @@ fn note_code(text: &str) {
 }
 
 /// Its last nine digits stand in it however it is written: with the code of a country, or without.
-fn note_number(digits: &str) {
-    if let Some(from) = digits.len().checked_sub(9) {
-        add("a number", digits[from..].as_bytes(), How::Anywhere);
+fn note_number(text: &str) {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-() ".contains(&byte));
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if is_number && let Some(from) = digits.len().checked_sub(9) {
+        add("a number", &digits.as_bytes()[from..], How::Anywhere);
     }
 }
 
@@ -169,7 +170,7 @@ pub(crate) fn note_members(value: &Value) {
             }
         }
         Value::Array(values) => values.iter().for_each(note_members),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
