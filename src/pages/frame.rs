@@ -18,6 +18,7 @@ pub(super) struct Site {
     help_text: Option<String>,
     style: String,
     passkey: String,
+    icon: String,
     logo: Option<String>,
 }
 
@@ -30,6 +31,7 @@ impl Site {
             help_text: settings.help_text.as_ref().map(|text| text.as_str().to_owned()),
             style: address("style.css").unwrap_or_default(),
             passkey: address("passkey.js").unwrap_or_default(),
+            icon: address("logo").or(address("icon.svg")).unwrap_or_default(),
             logo: address("logo"),
         }
     }
@@ -46,6 +48,15 @@ pub(super) fn style(accent: Color) -> String {
     format!(
         ":root{{--accent:{accent};--on-accent:{ink};--link:{light}}}\n\
          @media (prefers-color-scheme:dark){{:root{{--link:{dark}}}}}\n{STYLE}"
+    )
+}
+
+/// What stands in the tab where there is no logo. Without any, browsers ask the site behind the proxy for one, which asks for a factor.
+pub(super) fn icon(accent: Color) -> String {
+    let ink = accent.ink_on();
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" rx=\"8\" fill=\"{accent}\"/>\
+         <path d=\"M9 17l5 5 9-12\" fill=\"none\" stroke=\"{ink}\" stroke-width=\"4\" stroke-linecap=\"round\" stroke-linejoin=\"round\"/></svg>"
     )
 }
 
@@ -68,7 +79,7 @@ pub(super) fn document(site: &Site, tag: &LanguageTag, texts: &Texts, view: &Vie
                 meta name="color-scheme" content="light dark";
                 title { (title) " · " (site.name) }
                 link rel="stylesheet" href=(site.style);
-                @if let Some(logo) = &site.logo { link rel="icon" href=(logo); }
+                link rel="icon" href=(site.icon);
                 @if needs_script(&view.screen) { script src=(site.passkey) defer {} }
             }
             body {
@@ -150,8 +161,9 @@ fn help(site: &Site, screen: &Screen<'_>) -> Markup {
 fn ways_out(site: &Site, view: &View<'_>, texts: &Texts) -> Markup {
     // Other schemes do something else than lead somewhere.
     let leave = view.leave.filter(|url| ["https://", "http://", "/"].iter().any(|start| url.starts_with(start)));
-    let is_end = matches!(view.screen, Screen::Done | Screen::Dead(_));
-    let said = if is_end { &texts.back } else { &texts.leave };
+    // These lead back by a form.
+    let leave = leave.filter(|_| !matches!(view.screen, Screen::Codes(_) | Screen::Done));
+    let said = if matches!(view.screen, Screen::Dead(_)) { &texts.back } else { &texts.leave };
     html! {
         @if leave.is_some() || site.help_url.is_some() {
             footer {

@@ -66,6 +66,7 @@ impl Pages {
         let mut assets = BTreeMap::from([
             ("style.css", Asset::new("text/css; charset=utf-8", frame::style(settings.accent_color).into())),
             ("passkey.js", Asset::new("text/javascript; charset=utf-8", PASSKEY_JS.into())),
+            ("icon.svg", Asset::new("image/svg+xml", frame::icon(settings.accent_color).into())),
         ]);
         if let Some(path) = &settings.logo_file {
             let logo = Logo::load(path).map_err(|problem| format!("pages.logo_file: {}: {problem}", path.display()))?;
@@ -95,7 +96,7 @@ impl Pages {
         Bytes::from(frame::document(&self.site, tag, texts, view).into_string())
     }
 
-    /// A file beside the pages: `style.css`, `passkey.js`, and `logo` where there is one.
+    /// A file beside the pages: `style.css`, `passkey.js`, `icon.svg`, and `logo` where there is one.
     #[must_use]
     pub fn asset(&self, name: &str) -> Option<&Asset> {
         self.assets.get(name)

@@ -101,11 +101,16 @@ impl Page<'_> {
 
     /// Six digits. Spaces that are pasted with them do no harm.
     fn digits(&self) -> Markup {
+        self.digits_focused(true)
+    }
+
+    /// The same, where something else is to be seen first.
+    fn digits_focused(&self, is_focused: bool) -> Markup {
         let format = &self.texts.code_format;
         html! {
             label for="code" { (self.texts.code_label) }
             input #code .code name="code" inputmode="numeric" autocomplete="one-time-code" pattern=r"\s*(\d\s*){6}" title=(format)
-                aria-describedby=[self.notice_id()] aria-invalid=[self.invalid()] required autofocus;
+                aria-describedby=[self.notice_id()] aria-invalid=[self.invalid()] required autofocus[is_focused];
         }
     }
 

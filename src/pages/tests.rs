@@ -285,7 +285,11 @@ fn every_setting_shows() {
 #[test]
 fn files_are_named_by_what_they_hold() {
     let (blue, red) = (pages(""), pages("accent_color = '#c00000'"));
-    for (name, kind) in [("style.css", "text/css; charset=utf-8"), ("passkey.js", "text/javascript; charset=utf-8")] {
+    for (name, kind) in [
+        ("style.css", "text/css; charset=utf-8"),
+        ("passkey.js", "text/javascript; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ] {
         let asset = blue.asset(name).unwrap_or_else(|| panic!("{name}"));
         assert_eq!(asset.content_type, kind);
         let screen = Screen::Passkey(Passkey { challenge: "c", options: "{}", has_others: false });
@@ -311,7 +315,7 @@ fn files_are_named_by_what_they_hold() {
 fn a_page_weighs_little_with_all_that_it_loads() {
     let pages = pages("name = 'An example with quite a long name'\nhelp_url = 'https://www.example.org/help'");
     let weight = |name: &str| pages.asset(name).map_or(0, |asset| asset.bytes.len());
-    let files = weight("style.css") + weight("passkey.js");
+    let files = weight("style.css") + weight("passkey.js") + weight("icon.svg");
     assert!(weight("passkey.js") <= 3_000, "{}", weight("passkey.js"));
     // As long as may be, and each letter is six in HTML.
     let text = "\"".repeat(256);

@@ -61,6 +61,7 @@ pub(super) struct Texts {
     pub(super) enroll_sms: String,
     pub(super) enroll_email: String,
     pub(super) enroll_backup_code: String,
+    pub(super) enroll_other: String,
     pub(super) skip: String,
     pub(super) app_title: String,
     pub(super) app_scan: String,

@@ -50,10 +50,10 @@ pub(super) fn app(page: &Page<'_>, enrolment: &str, secret: &str, uri: &str, qr_
         @if uri.starts_with("otpauth://") { p { a href=(uri) { (texts.app_open) } } }
         p { (texts.app_code) }
         (page.form("bind", &[("factor", Factor::Totp.as_str()), ("enrolment", enrolment)], html! {
-            (page.digits())
+            (page.digits_focused(page.notice.is_some()))
             button { (texts.confirm) }
         }))
-        (page.beside(page.start_over(&texts.other_way)))
+        (page.beside(page.start_over(&texts.enroll_other)))
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn recipient(page: &Page<'_>, factor: Factor, given: Option<&str>) ->
             @if let Some(hint) = hint { p.hint #format { (hint) } }
             button { (texts.send_code) }
         }))
-        (page.beside(page.start_over(&texts.other_way)))
+        (page.beside(page.start_over(&texts.enroll_other)))
     }
 }
 
@@ -126,7 +126,7 @@ pub(super) fn passkey(page: &Page<'_>, enrolment: &str, options: &str) -> Markup
     html! {
         p { (texts.create_lead) }
         (page.passkey(CREATE, options, &fields, &texts.create_button))
-        (page.beside(page.start_over(&texts.other_way)))
+        (page.beside(page.start_over(&texts.enroll_other)))
     }
 }
 
