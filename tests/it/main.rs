@@ -2,7 +2,7 @@
 //! sockets. `cases` runs the portable cases of `tests/cases`, `http` the contract of the API, `openapi` its description, `config`
 //! and `commands` the command line, `clients` the snippets of the documentation; `agents`, `databases` and `lists` where facts come
 //! from; `rules` those of the operator; `signals` that none of them is dead, `presets` and `peers` what other engines do well and badly; `factors` where
-//! askance asks by itself; `faults` what fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `messages` what carries codes, `layering`
+//! askance asks by itself, `pages` how that looks in a browser; `faults` what fails on the way, `fuzz` that no bytes upset a parser, `tls` certificates of both sides, `messages` what carries codes, `layering`
 //! the direction of dependencies inside `src`, `privacy` what of people lies on the disk, `proofs` what is signed within a session, and onboarding.
 
 #![expect(
@@ -31,6 +31,7 @@ mod layering;
 mod lists;
 mod messages;
 mod openapi;
+mod pages;
 mod peers;
 mod presets;
 mod privacy;

@@ -190,7 +190,7 @@ pub(super) fn lasting(provider: &Provider, files: &Path, state: &Path) -> Settin
 }
 
 /// What a server needs to ask by itself, with files in a directory that outlives it.
-fn settings(provider: &Provider, files: &Path) -> Settings {
+pub(crate) fn settings(provider: &Provider, files: &Path) -> Settings {
     let connector = |kind: &str| {
         let url = format!("http://{}/send", provider.address);
         let pairs = [("name", kind), ("kind", kind), ("type", "http"), ("url", url.as_str())];
