@@ -5,6 +5,7 @@
 
 mod lookups;
 mod memory;
+mod pages;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -12,5 +13,6 @@ fn main() {
     let mut criterion = criterion::Criterion::default().configure_from_args();
     lookups::bench(&mut criterion);
     memory::bench(&mut criterion);
+    pages::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -182,7 +182,7 @@ fn configuration(directory: &str, address: SocketAddr, hooks: SocketAddr) -> Str
                 }}
                 location @app {{
                     default_type text/html;
-                    return 200 '<!doctype html><html lang=en><title>App</title><h1>The app of $remote_user</h1><p>$request_uri</p>';
+                    return 200 '<!doctype html><html lang=en><title>App</title><link rel=icon href=data:,><h1>The app of $remote_user</h1><p>$request_uri</p>';
                 }}
                 location @prove {{
                     if ($askance_location = \"\") {{ return 401; }}
@@ -192,7 +192,7 @@ fn configuration(directory: &str, address: SocketAddr, hooks: SocketAddr) -> Str
                 # What nobody has to log in for.
                 location = /welcome {{
                     default_type text/html;
-                    return 200 '<!doctype html><html lang=en><title>App</title><h1>Welcome</h1>';
+                    return 200 '<!doctype html><html lang=en><title>App</title><link rel=icon href=data:,><h1>Welcome</h1>';
                 }}
                 location = /framing {{
                     default_type text/html;
