@@ -98,6 +98,7 @@ fn of_the_whole_life_of_every_factor_nothing_lies_in_redis() {
         says_all(settings)
             .set("memory.backend", "redis")
             .set("memory.url", redis.url())
+            .set("memory.timeout_ms", 10_000)
             .set("privacy.pseudonymise_key_file", key.clone())
             .set("device_token.key_files", vec![key.clone()])
             .set("mfa.assertion.key_files", vec![assertion])

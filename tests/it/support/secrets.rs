@@ -214,20 +214,28 @@ struct Secret<'s> {
     how: How,
 }
 
-/// One pass, whatever the number of secrets, and none over pages of zeros: most of a store are such.
+/// One pass, whatever the number of secrets, and none over pages of zeros: most of a store are such. Tests are not optimised, and a call for each
+/// byte would make minutes of it.
 fn find(secrets: &[Secret<'_>], bytes: &[u8]) -> Option<Found> {
     const PAGE: usize = 4096;
-    let head = |bytes: &[u8]| usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
-    let mut by_head: Vec<Vec<Secret<'_>>> = vec![Vec::new(); 1 << 16];
-    secrets.iter().for_each(|secret| by_head[head(secret.bytes)].push(*secret));
-    for (page, content) in bytes.chunks(PAGE).enumerate().filter(|(_, content)| **content != [0; PAGE][..content.len()])
-    {
-        for at in (page * PAGE..page * PAGE + content.len()).filter(|at| at + 1 < bytes.len()) {
-            let here = by_head[head(&bytes[at..])].iter().find(|secret| secret.is_at(bytes, at));
-            if let Some(secret) = here {
-                let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 200)];
-                let around = String::from_utf8_lossy(around).into_owned();
-                return Some(Found { kind: secret.kind, at, around });
+    let mut begins = vec![false; 1 << 16];
+    for secret in secrets {
+        begins[usize::from(u16::from_be_bytes([secret.bytes[0], secret.bytes[1]]))] = true;
+    }
+    let (mut last_two, mut seen) = (0_u16, 0);
+    for page in bytes.chunks(PAGE) {
+        if *page == [0; PAGE][..page.len()] {
+            (last_two, seen) = (0, seen + page.len());
+            continue;
+        }
+        for byte in page {
+            last_two = last_two << 8 | u16::from(*byte);
+            seen += 1;
+            if begins[usize::from(last_two)] && seen >= 2 {
+                let here = secrets.iter().find(|secret| secret.is_at(bytes, seen - 2));
+                if let Some(secret) = here {
+                    return Some(secret.found(bytes, seen - 2));
+                }
             }
         }
     }
@@ -235,6 +243,11 @@ fn find(secrets: &[Secret<'_>], bytes: &[u8]) -> Option<Found> {
 }
 
 impl Secret<'_> {
+    fn found(&self, bytes: &[u8], at: usize) -> Found {
+        let around = &bytes[at.saturating_sub(200)..bytes.len().min(at + 200)];
+        Found { kind: self.kind, at, around: String::from_utf8_lossy(around).into_owned() }
+    }
+
     fn is_at(&self, bytes: &[u8], at: usize) -> bool {
         let is_apart =
             |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b".:".contains(byte));
