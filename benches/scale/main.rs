@@ -9,6 +9,7 @@
 mod near_cache;
 #[path = "../support/random.rs"]
 mod random;
+#[expect(dead_code, reason = "how it starts and what it takes is of no interest here")]
 #[path = "../support/service.rs"]
 mod service;
 mod shared;

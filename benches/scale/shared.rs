@@ -44,10 +44,11 @@ impl Info {
 pub(crate) fn measure(users: usize, logins: usize) -> Result<Measured, Failure> {
     let directory = tempfile::tempdir()?;
     let (_redis, redis_port) = service::redis(directory.path())?;
-    let memory = format!("backend = \"redis\"\nurl = \"redis://127.0.0.1:{redis_port}\"\ntimeout_ms = 1000");
-    let (_askance, port) = service::askance(directory.path(), &memory)?;
+    let memory = format!("[memory]\nbackend = \"redis\"\nurl = \"redis://127.0.0.1:{redis_port}\"\ntimeout_ms = 1000");
+    let askance = service::askance(directory.path(), "workers = 1", &memory)?;
+    let port = askance.port;
     let empty = Info::of(redis_port)?.number("used_memory")?;
-    service::import(port, users)?;
+    service::import(port, 0..users, service::BERLIN)?;
     let before = Info::of(redis_port)?;
     let mut random = SplitMix(0x5ca1_e001);
     let mut connection = Connection::open(port)?;

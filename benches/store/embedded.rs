@@ -1,7 +1,8 @@
 //! The embedded store in this process.
 
 use crate::process::resident_bytes;
-use crate::random::SplitMix;
+use crate::service::cpu_seconds;
+use crate::support::SplitMix;
 use crate::{Failure, Plan};
 use askance::clock::{Clock, Timestamp};
 use askance::history::{Lesson, Login, Proof};
@@ -19,9 +20,10 @@ const USERS_PER_SECOND: u32 = 5_000;
 /// Callers that wait for the disk at a time.
 const WAITING: usize = 64;
 const NOW_S: u32 = 1_790_000_000;
+const SELF: &str = "/proc/self/stat";
 const STORE_FILE: &str = "askance.redb";
 /// Starts of each kind.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 5;
 
 /// A store, and what it takes to open it again.
 struct Bench {
@@ -33,7 +35,14 @@ struct Bench {
 impl Bench {
     fn open(&self, directory: &Path) -> Result<(Embedded, HashKey), Failure> {
         let taken = StateDirectory::take(directory, false)?;
-        Ok(Embedded::start(taken, &self.settings, &self.secrets, self.meters.store.clone(), (Clock, 3), &|_, _| {})?)
+        Ok(Embedded::start(
+            taken,
+            &self.settings,
+            &self.secrets,
+            self.meters.store.clone(),
+            (Clock, 3),
+            Beside::NOTHING,
+        )?)
     }
 
     /// A gauge, after memory was asked to look at itself.
@@ -73,12 +82,15 @@ pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
     memory.close()?;
     drop(memory);
     println!("a clean stop: {:.2} s; the file has {} MiB", started.elapsed().as_secs_f64(), size(&path)? >> 20);
+    let sync = || std::fs::File::open(crashed.join(STORE_FILE))?.sync_all();
+    sync()?;
     for round in 1..=ROUNDS {
         for (what, path) in [("a stop", &path), ("a crash", &crashed)] {
             start(&bench, path, (what, round))?;
             if what == "a crash" {
                 // The start put it in order.
                 std::fs::copy(directory.path().join("kept"), crashed.join(STORE_FILE))?;
+                sync()?;
             }
         }
     }
@@ -87,9 +99,9 @@ pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
 
 /// In turn, so that whatever else the machine does is the same for both.
 fn start(bench: &Bench, path: &Path, (what, round): (&str, u32)) -> Result<(), Failure> {
-    let (started, cpu_s) = (Instant::now(), cpu_seconds()?);
+    let (started, cpu_s) = (Instant::now(), cpu_seconds(SELF)?);
     let (memory, _) = bench.open(path)?;
-    let (took_s, cpu_s) = (started.elapsed().as_secs_f64(), cpu_seconds()? - cpu_s);
+    let (took_s, cpu_s) = (started.elapsed().as_secs_f64(), cpu_seconds(SELF)? - cpu_s);
     println!(
         "start {round} after {what}, {} users: {took_s:.2} s (must 3), {cpu_s:.2} s of CPU",
         memory.counts().users
@@ -110,15 +122,6 @@ fn back_up(bench: &Bench, path: &Path) -> Result<(), Failure> {
         backup.bytes >> 20
     );
     Ok(())
-}
-
-/// Seconds that all threads of this process have run, which other work on the machine does not lengthen as it does waiting.
-fn cpu_seconds() -> Result<f64, Failure> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // Behind the name, which may hold anything: user time is the 12th field, system time the 13th, in hundredths.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    let ticks: Result<Vec<u32>, _> = fields.map(str::parse::<u32>).collect();
-    Ok(f64::from(ticks?.iter().sum::<u32>()) / 100.0)
 }
 
 fn size(directory: &Path) -> Result<u64, Failure> {

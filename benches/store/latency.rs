@@ -1,7 +1,7 @@
 //! How long a login takes over each memory, from request to answer: one client, one login after the other, all memories in turn.
 
-use crate::random::SplitMix;
 use crate::service::{self, Connection};
+use crate::support::SplitMix;
 use crate::{Failure, Plan};
 use std::time::Instant;
 
@@ -31,20 +31,21 @@ impl Subject {
 pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let (_redis, redis_port) = service::redis(directory.path())?;
-    let redis = format!("backend = \"redis\"\nurl = \"redis://127.0.0.1:{redis_port}\"\ntimeout_ms = 1000");
-    let embedded = format!("backend = \"embedded\"\npath = '{}'", directory.path().join("state").display());
+    let redis = format!("[memory]\nbackend = \"redis\"\nurl = \"redis://127.0.0.1:{redis_port}\"\ntimeout_ms = 1000");
+    let embedded = format!("[memory]\nbackend = \"embedded\"\npath = '{}'", directory.path().join("state").display());
     let mut running = Vec::new();
     let mut subject = |name, memory: &str, imports| -> Result<Subject, Failure> {
         let home = directory.path().join(name);
         std::fs::create_dir(&home)?;
-        let (process, port) = service::askance(&home, memory)?;
-        running.push(process);
+        let program = service::askance(&home, "workers = 1", memory)?;
+        let port = program.port;
+        running.push(program);
         if imports {
-            service::import(port, plan.known_users)?;
+            service::import(port, 0..plan.known_users, service::BERLIN)?;
         }
         Ok(Subject { name, connection: Connection::open(port)?, times_us: Vec::new() })
     };
-    let mut volatile = subject("volatile", "backend = \"volatile\"", true)?;
+    let mut volatile = subject("volatile", "[memory]\nbackend = \"volatile\"", true)?;
     let mut embedded = subject("embedded", &embedded, true)?;
     let mut warm = subject("redis, near", &redis, true)?;
     // Its near cache loses a user whenever the other one lets them in.

@@ -160,6 +160,7 @@ fn what_is_older_than_the_window_outlives_kill_9() {
     }
     let server = Askance::start(&settings);
     assert!(server.log().contains(&format!("\"users\":{imported}")), "{}", server.log());
+    println!("5 rounds of kill -9: {imported} users of whom nothing was promised but the window, 0 lost behind it");
 }
 
 fn past(number: u64) -> Value {
