@@ -85,7 +85,7 @@ struct Run {
 }
 
 impl Run {
-    /// Reading and writing have threads of their own; the events are judged here, one after the other, since what comes
+    /// Cutting, reading and writing have threads of their own; the events are judged here, one after the other, since what comes
     /// before teaches what comes after.
     fn all<'s>(
         &mut self,
@@ -97,23 +97,39 @@ impl Run {
         let chunks = lines::read_ahead(scope, chunks);
         let mut writer = output.map(|output| output.write_behind(scope));
         let mut lines = Lines::default();
-        for chunk in chunks {
-            let chunk = chunk?;
-            for (number, line) in lines::of(&chunk) {
-                self.read.lines += 1;
-                match lines.read(number, line) {
-                    Ok(logged) => self.event(number, &logged)?,
-                    Err(skipped) => self.read.skip(skipped),
+        loop {
+            let (window, error) = lines::window(&chunks);
+            let is_last = window.is_empty();
+            let is_written = std::thread::scope(|scope| -> Result<bool, Box<dyn Error>> {
+                for piece in lines::read_beside(scope, &window, &mut lines) {
+                    self.piece(piece)?;
+                    bar.show_if_slow();
+                    if let Some(writer) = &mut writer
+                        && !writer.write(std::mem::take(&mut self.decisions))
+                    {
+                        return Ok(false);
+                    }
                 }
+                Ok(true)
+            })?;
+            if let Some(error) = error {
+                return Err(error.into());
             }
-            if let Some(writer) = &mut writer
-                && !writer.write(std::mem::take(&mut self.decisions))
-            {
-                break;
+            if is_last || !is_written {
+                return writer.map_or(Ok(()), output::Writer::finish);
             }
-            bar.show_if_slow();
         }
-        writer.map_or(Ok(()), output::Writer::finish)
+    }
+
+    fn piece(&mut self, piece: lines::Piece<'_>) -> Result<(), Box<dyn Error>> {
+        for (number, line) in piece {
+            self.read.lines += 1;
+            match line {
+                Ok(logged) => self.event(number, &logged)?,
+                Err(skipped) => self.read.skip(skipped),
+            }
+        }
+        Ok(())
     }
 
     fn event(&mut self, line: u64, logged: &Logged<'_>) -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! Lines of a log, in their order.
+//! Lines of a log, in their order: cut on one thread, read on another, so that a third may judge what was read before.
 
 use super::super::chunks::{Chunk, ChunkError, Chunks};
 use super::summary::{Skipped, Why};
@@ -8,14 +8,17 @@ use std::io::BufRead;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-/// Pieces of half a MiB that are read before they are needed.
-const CHUNKS_AHEAD: usize = 4;
+/// Pieces of half a MiB that are looked at together: lines borrow from them, so that they stay until all of theirs are judged. What two
+/// threads do side by side ends with each of them, which costs a piece in so many.
+const WINDOW: usize = 16;
+/// Pieces whose lines are read before they are needed, some 2 MB each.
+const READ_AHEAD: usize = 2;
 /// How far back a line may lie. **Source:** cli.md.
 const OUT_OF_ORDER_MS_MAX: i64 = 300_000;
 
 /// Reads on a thread of its own, which also takes compression off.
 pub(super) fn read_ahead<'s>(scope: &'s Scope<'s, '_>, mut chunks: Chunks) -> Receiver<Result<Chunk, ChunkError>> {
-    let (sender, receiver) = sync_channel(CHUNKS_AHEAD);
+    let (sender, receiver) = sync_channel(WINDOW);
     scope.spawn(move || {
         while let Some(chunk) = chunks.next().transpose() {
             let is_last = chunk.is_err();
@@ -27,8 +30,42 @@ pub(super) fn read_ahead<'s>(scope: &'s Scope<'s, '_>, mut chunks: Chunks) -> Re
     receiver
 }
 
+/// The next pieces; and why there are no more after them, where that is an error.
+pub(super) fn window(chunks: &Receiver<Result<Chunk, ChunkError>>) -> (Vec<Chunk>, Option<ChunkError>) {
+    let mut window = Vec::with_capacity(WINDOW);
+    while window.len() < WINDOW {
+        match chunks.recv() {
+            Ok(Ok(chunk)) => window.push(chunk),
+            Ok(Err(error)) => return (window, Some(error)),
+            Err(_ended) => break,
+        }
+    }
+    (window, None)
+}
+
+/// The lines of a piece, read, each with its number.
+pub(super) type Piece<'a> = Vec<(u64, Result<Logged<'a>, Skipped>)>;
+
+/// Reads the lines of pieces on a thread of its own, in their order.
+pub(super) fn read_beside<'s, 'a: 's>(
+    scope: &'s Scope<'s, '_>,
+    window: &'a [Chunk],
+    lines: &'s mut Lines,
+) -> Receiver<Piece<'a>> {
+    let (sender, receiver) = sync_channel(READ_AHEAD);
+    scope.spawn(move || {
+        for chunk in window {
+            let piece = of(chunk).map(|(number, line)| (number, lines.read(number, line))).collect();
+            if sender.send(piece).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
 /// The lines of a chunk with their numbers, but empty ones.
-pub(super) fn of(chunk: &Chunk) -> impl Iterator<Item = (u64, &[u8])> {
+fn of(chunk: &Chunk) -> impl Iterator<Item = (u64, &[u8])> {
     let mut rest = &chunk.text[..];
     let mut number = chunk.first_line;
     let lines = std::iter::from_fn(move || {
