@@ -102,6 +102,13 @@ impl Event {
         self.truth == Truth::Failure
     }
 
+    /// The same with a cookie of askance's own, or none yet, in place of the browser's name.
+    pub(crate) fn line_with_token(&self, token: Option<&str>) -> String {
+        let named = format!("\"device_id\":\"{:016x}\"", self.cookie);
+        let token = token.map_or("\"device_token\":null".to_owned(), |token| format!("\"device_token\":\"{token}\""));
+        self.line().replace(&named, &token)
+    }
+
     /// A line for `askance replay`.
     pub(crate) fn line(&self) -> String {
         let time = askance::clock::Timestamp::from_unix_ms(self.time_ms).map(|time| time.to_string());

@@ -43,7 +43,7 @@ impl Share {
     }
 
     /// By how much this share is greater than that one of the same logins, and its interval at 95 %, user by user.
-    fn difference(&self, other: &Self) -> [f64; 3] {
+    pub(crate) fn difference(&self, other: &Self) -> [f64; 3] {
         let (logins, difference) = (self.logins().max(1.0), self.value() - other.value());
         let of_user = |(user, (logins, hits)): (&(u64, u32), &(f64, f64))| {
             let (_, theirs) = other.users.get(user).copied().unwrap_or_default();
@@ -53,7 +53,7 @@ impl Share {
         [difference, difference - half, difference + half]
     }
 
-    fn cell(&self) -> String {
+    pub(crate) fn cell(&self) -> String {
         let [low, high] = self.interval();
         format!("{:.1} [{:.1}–{:.1}]", self.value() * 100.0, low * 100.0, high * 100.0)
     }

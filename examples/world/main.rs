@@ -4,6 +4,7 @@
 //! cargo run --release --example world                       the tuning seeds, 1 to 5
 //! cargo run --release --example world -- --acceptance       seeds 101 to 110, thresholds from the tuning seeds
 //! cargo run --release --example world -- --shifted          worlds whose numbers are three tenths off
+//! cargo run --release --example world -- --ours             the default aggregator only; --tables or --beside: a part of that
 //! cargo run --release --example world -- --frozen-browsers  browsers that never update: what differs is what updates cost
 //! cargo run --release --example world -- --evidence         log-likelihood ratios of facts, tuning seeds only
 //! cargo run --release --example world -- --facts            what each login contributed, as CSV, tuning seeds only
@@ -15,6 +16,8 @@
 
 mod attackers;
 mod baselines;
+mod beside;
+mod copies;
 mod devices;
 mod events;
 mod evidence;
@@ -25,8 +28,10 @@ mod parameters;
 mod people;
 mod random;
 mod scorers;
+mod trainers;
 mod world;
 
+use beside::Beside;
 use clap::Parser;
 use evidence::Evidence;
 use figures::{Results, difference_table, evaluated, group_table, main_table, threshold};
@@ -50,6 +55,15 @@ struct Arguments {
     /// Measure with browsers that never update: what differs is what updates cost
     #[arg(long)]
     frozen_browsers: bool,
+    /// Measure the default aggregator only, and nothing of what is to be beaten
+    #[arg(long)]
+    ours: bool,
+    /// Leave out what is measured beside the main tables
+    #[arg(long)]
+    tables: bool,
+    /// Leave out the main tables
+    #[arg(long)]
+    beside: bool,
     /// Tell what each fact says, from seeds 1 to 5
     #[arg(long)]
     evidence: bool,
@@ -97,9 +111,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(());
     }
-    let thresholds = thresholds(&arguments).map_err(|error| error.to_string())?;
     let seeds = if arguments.acceptance { &ACCEPTANCE[..] } else { &TUNING[..] };
-    let rows = measure(&arguments, seeds, &thresholds).map_err(|error| error.to_string())?;
+    if !arguments.beside {
+        tables(&arguments, seeds, &mut out)?;
+    }
+    if !arguments.tables {
+        let beside = beside(&arguments, seeds).map_err(|error| error.to_string())?;
+        writeln!(out, "{}", beside.text())?;
+    }
+    Ok(())
+}
+
+fn tables(arguments: &Arguments, seeds: &[u64], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let thresholds = thresholds(arguments).map_err(|error| error.to_string())?;
+    let rows = measure(arguments, seeds, &thresholds).map_err(|error| error.to_string())?;
     let kind = if arguments.shifted { "shifted" } else { "usual" };
     writeln!(
         out,
@@ -112,6 +137,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{}", difference_table(ours, &freeman))?;
     }
     Ok(())
+}
+
+/// What is measured beside the main tables; on worlds of its own, so that nothing of those changes by it.
+fn beside(arguments: &Arguments, seeds: &[u64]) -> Outcome<Beside> {
+    let one = |seed: u64| -> Outcome<Beside> {
+        Beside::measure(seed, &parameters(arguments, seed)).map_err(|error| error.to_string().into())
+    };
+    let mut all = Beside::default();
+    for seeds in seeds.chunks(WORKERS) {
+        let some = std::thread::scope(|scope| {
+            let workers: Vec<_> = seeds.iter().map(|seed| scope.spawn(|| one(*seed))).collect();
+            let joined = workers.into_iter().map(|worker| worker.join().map_err(|_| "a worker broke off")?);
+            joined.collect::<Outcome<Vec<Beside>>>()
+        })?;
+        some.into_iter().for_each(|beside| all.add(beside));
+    }
+    Ok(all)
 }
 
 fn parameters(arguments: &Arguments, seed: u64) -> Parameters {
@@ -158,10 +200,14 @@ fn thresholds(arguments: &Arguments) -> Outcome<Vec<Row>> {
         frozen_browsers: false,
         evidence: false,
         facts: false,
+        ours: false,
+        tables: false,
+        beside: false,
         write: None,
         ..*arguments
     };
-    let with_threshold = || Scorer::ALL.into_iter().filter(|scorer| scorer.has_threshold());
+    let is_wanted = |scorer: &Scorer| !arguments.ours || scorer.is_ours();
+    let with_threshold = || Scorer::ALL.into_iter().filter(is_wanted).filter(|scorer| scorer.has_threshold());
     let honest = each_world(&usual, &TUNING, |_, world, data| {
         let evaluated = evaluated(world);
         let honest = |risks: Vec<f64>| {
@@ -172,7 +218,7 @@ fn thresholds(arguments: &Arguments) -> Outcome<Vec<Row>> {
     })?;
     let mut rows = Vec::new();
     let mut with_threshold = with_threshold().enumerate();
-    for scorer in Scorer::ALL {
+    for scorer in Scorer::ALL.into_iter().filter(is_wanted) {
         if !scorer.has_threshold() {
             rows.push(Row { scorer, threshold: 0.5, target: None });
         } else if let Some((at, _)) = with_threshold.next() {

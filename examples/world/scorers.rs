@@ -47,6 +47,11 @@ impl Scorer {
         }
     }
 
+    /// Whether it is the default aggregator, at whatever threshold.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Sum | Self::Askance { verdict: EVIDENCE | STRICTER, .. })
+    }
+
     /// Whether it gives numbers, of which a threshold makes decisions.
     pub(crate) fn has_threshold(self) -> bool {
         matches!(self, Self::Sum | Self::Baseline(Baseline::Freeman { .. }))
@@ -70,7 +75,8 @@ impl Scorer {
     }
 }
 
-const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
+/// The default aggregator.
+pub(crate) const EVIDENCE: &str = "verdict.aggregator = 'evidence'";
 /// For who would rather ask one honest login in nine.
 const STRICTER: &str = "verdict = { aggregator = 'evidence', medium = -6.2, low = -6.2 }";
 
