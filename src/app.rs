@@ -3,6 +3,7 @@
 mod aging;
 mod connectors;
 mod data;
+mod familiar;
 mod keys;
 mod memory;
 mod webhooks;
@@ -191,12 +192,14 @@ impl App {
         let (source, started) = (source.cloned(), config.clone());
         let _aging = aging::start(&pipeline)?;
         let telling = webhooks::start(telling, &pipeline)?;
+        let familiar = familiar::start(&pipeline)?;
         let memory = Arc::clone(&pipeline);
         let hangup = Reloader { pipeline, mfa, meters, clock: Clock, certificates, source, started, config, files };
         let hangup = hangup.start()?;
         let served = server.run(stop, || hangup.ask());
         // What was said of the last logins is queued before the store is closed.
         telling.into_iter().for_each(Running::stop);
+        familiar.stop();
         memory.memory().close().map_err(AppError::Unwritten)?;
         Ok(served?)
     }

@@ -32,7 +32,7 @@ use crate::geodesy::great_circle;
 use crate::keyed_hash::{DeviceTag, NetworkTag};
 use crate::units::{Coordinates, CountryCode};
 use arrayvec::ArrayVec;
-use eviction::insert;
+use eviction::{insert, spare};
 use reports::{MARKS_MAX, Mark};
 use token::Accepted;
 
@@ -75,6 +75,8 @@ pub struct UserHistory {
     factor_passed_s: u32,
     unfinished_s: u32,
     fraud_labelled_s: u32,
+    /// Days on which the user came through an anonymiser.
+    hidden: Option<Usage>,
     devices: ArrayVec<KnownDevice, DEVICES_MAX>,
     agents: ArrayVec<KnownAgent, AGENTS_MAX>,
     networks: ArrayVec<KnownNetwork, NETWORKS_MAX>,
@@ -223,6 +225,12 @@ impl UserHistory {
         (self.devices.len() >= DEVICES_LOST && self.devices.iter().all(is_lost)).then_some(DeviceHabit::Loses)
     }
 
+    /// Whether the user completed a login through an anonymiser at most `window_days` before `now`.
+    #[must_use]
+    pub fn hides(&self, now: Timestamp, window_days: u32) -> bool {
+        self.hidden.is_some_and(|usage| usage.is_within(now, window_days))
+    }
+
     /// Whether the user completed a login from this country at most `window_days` before `now`.
     #[must_use]
     pub fn knows_country(&self, code: CountryCode, now: Timestamp, window_days: u32) -> bool {
@@ -275,6 +283,10 @@ impl UserHistory {
                 }
             }
         }
+        if login.is_anonymous {
+            let day_s = now_s - now_s % Usage::DAY_S;
+            self.hidden.get_or_insert(Usage::at(day_s)).add(day_s);
+        }
         // An anonymiser's country is its user's only when a factor told who that is.
         if let Some(code) = login.country.filter(|_| !login.is_anonymous || login.proof.is_factor()) {
             match self.countries.iter_mut().find(|known| known.code == code) {
@@ -296,8 +308,16 @@ impl UserHistory {
                 self.place_confirmed_s = self.place_confirmed_s.max(now_s);
             }
         }
+        self.fit();
         if evicts {
             self.untie();
+        }
+    }
+
+    /// A row has a thousand bytes at most: days with an anonymiser stand in the place of a network.
+    fn fit(&mut self) {
+        if self.hidden.is_some() {
+            spare(&mut self.networks);
         }
     }
 

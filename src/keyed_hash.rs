@@ -90,7 +90,7 @@ impl fmt::Display for AddressTag {
 
 /// A network, or an autonomous system, as all users of one tenant share it. Never zero, so that an empty place can be. 64 bits:
 /// among 100,000 sources, one is taken for another with a chance of 3e-10.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey(pub NonZeroU64);
 
 /// Where a login comes from, by what it shares with the logins of others.

@@ -76,6 +76,7 @@ pub mod units;
 pub mod event;
 
 pub mod context;
+pub mod familiar;
 pub mod history;
 pub mod velocity;
 

@@ -2,6 +2,7 @@
 
 mod adoption;
 pub mod assurance;
+mod familiar;
 mod gather;
 pub mod request;
 mod rules;
@@ -22,6 +23,7 @@ use crate::context::ip_lists::IpLists;
 use crate::context::phone::Phones;
 use crate::device_token::{CookieText, DeviceToken, TokenKeys};
 use crate::event::LoginEvent;
+use crate::familiar::Familiar;
 use crate::history::{Lesson, Login, Proof};
 use crate::keyed_hash::HashKey;
 use crate::memory::decisions::{
@@ -49,6 +51,7 @@ pub struct Pipeline<M> {
     phones: Phones,
     velocity: Arc<Velocity>,
     failed_here: velocity::FailedHere,
+    familiar: Familiar,
     meters: Arc<Meters>,
     clock: Clock,
     events: Events,
@@ -136,9 +139,10 @@ impl<M: Memory> Pipeline<M> {
         let (agents, phones) = (Agents::new(), Phones::new());
         let velocity = Arc::new(Velocity::new(loaded.signals.untrusted_ip.velocity));
         memory.keep_velocity(&velocity);
+        let familiar = Familiar::new(loaded.signals.untrusted_ip.office_users.as_usize());
         let (events, loaded) = (Events::default(), ArcSwap::from_pointee(loaded));
         let failed_here = velocity::FailedHere::default();
-        Self { memory, key, ids, agents, phones, velocity, failed_here, meters, clock, events, loaded }
+        Self { memory, key, ids, agents, phones, velocity, failed_here, familiar, meters, clock, events, loaded }
     }
 
     /// Judges a login at `now` by the server's clock, and learns from it what may be learnt at once. What is to be told to others
@@ -191,6 +195,7 @@ impl<M: Memory> Pipeline<M> {
         let is_first = look.again.is_none();
         if at_once && is_first {
             self.count_success(visit(&context, &assessments), now);
+            self.count_familiar(&context, &assessments, now);
         }
         let decision = decision(&loaded, &context, given, &assessments, &verdict, now);
         if let Err(error) = self.memory.keep(id, decision, has_history) {
@@ -214,10 +219,10 @@ impl<M: Memory> Pipeline<M> {
     /// See [`SettleError`]; nothing was learnt then.
     pub async fn settle(&self, id: DecisionId, report: Report, now: Timestamp) -> Result<(), SettleError> {
         let settled = self.memory.settle(id, now, report).await;
-        if let Ok(Settlement::Counted(visit)) = &settled
+        if let Ok(Settlement::Counted(ended)) = &settled
             && !self.failed_here.is_told_by(id, report)
         {
-            self.count_outcome(*visit, report, now);
+            self.count_outcome(ended, report, now);
         }
         self.settlement(settled)
     }
@@ -259,6 +264,7 @@ impl<M: Memory> Pipeline<M> {
     /// Replaces what configuration and files say; logins under way keep what they began with.
     pub fn replace(&self, loaded: Loaded) {
         self.velocity.set(loaded.signals.untrusted_ip.velocity);
+        self.familiar.set(loaded.signals.untrusted_ip.office_users.as_usize(), self.clock.now());
         self.loaded.store(Arc::new(loaded));
     }
 

@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod geo;
 mod import;
+mod networks;
 mod replay;
 mod restore;
 mod serve;
@@ -78,6 +79,8 @@ enum Command {
     ///
     /// Sending a login twice changes nothing. The exit code is 0 only if every line was taken.
     Import(import::ImportArguments),
+    /// List the networks that many users log in from, for signals.confirmed_networks
+    Networks(networks::NetworksArguments),
     /// Run past logins through a configuration, offline, with each event's own time as the clock
     ///
     /// Nothing is sent anywhere. With --against, tells whom another configuration would ask, and why.
@@ -108,6 +111,7 @@ pub fn run() -> u8 {
         Command::Backup(arguments) => backup::run(&source, &arguments),
         Command::Restore(arguments) => restore::run(&source, &arguments),
         Command::Import(arguments) => import::run(&source, &arguments),
+        Command::Networks(arguments) => networks::run(&source, &arguments),
         Command::Replay(arguments) => replay::run(&source, &arguments),
         Command::Users(command) => users::run(&source, &command),
         Command::Demo { exit } => demo::run(exit),

@@ -94,6 +94,8 @@ pub struct Address<'a> {
     pub as_organization: Option<Organization<'a>>,
     /// What the lists say.
     pub lists: ListFinding,
+    /// Many users come from this network, as it was confirmed: that it is new to one of them is not counted.
+    pub is_familiar: bool,
     /// What it shares with the logins of others, as velocity counts them.
     pub sources: Option<Sources>,
     /// Whether one of these fails far more often than it uses to.

@@ -32,6 +32,16 @@ impl Counted for KnownCountry {
     }
 }
 
+/// Makes room of one entry where there is none, for what else the row holds.
+pub(super) fn spare<T: Counted, const MAX: usize>(entries: &mut ArrayVec<T, MAX>) {
+    if entries.is_full() {
+        let rank = |(_, known): &(usize, &T)| (known.usage().days.count_ones(), known.usage().last_s);
+        if let Some(at) = entries.iter().enumerate().min_by_key(rank).map(|(at, _)| at) {
+            entries.remove(at);
+        }
+    }
+}
+
 /// Puts a new entry in, for the one used on the fewest days where there is no room, the oldest of those: a flood of
 /// logins within a day cannot flush old habits. Gives whether one had to go.
 pub(super) fn insert<T: Counted, const MAX: usize>(entries: &mut ArrayVec<T, MAX>, entry: T) -> bool {

@@ -15,6 +15,9 @@ impl UserHistory {
         ] {
             *mine = theirs.max(*mine);
         }
+        if let Some(theirs) = other.hidden {
+            self.hidden.get_or_insert(theirs).merge(theirs);
+        }
         for theirs in &other.devices {
             match self.devices.iter_mut().find(|known| known.tag == theirs.tag) {
                 Some(known) => known.merge(theirs),
@@ -45,6 +48,7 @@ impl UserHistory {
         }
         other.places.iter().for_each(|visit| self.record_place(visit.clone()));
         other.marks.iter().for_each(|mark| self.mark(mark.subject, mark.marked_s));
+        self.fit();
         self.untie();
     }
 }

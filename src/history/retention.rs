@@ -35,6 +35,7 @@ impl UserHistory {
         self.agents.retain(|known| known.usage.last_s >= devices_s);
         self.networks.retain(|known| known.usage.last_s >= networks_s);
         self.countries.retain(|known| known.usage.last_s >= networks_s);
+        self.hidden = self.hidden.filter(|usage| usage.last_s >= networks_s);
         self.places.retain(|known| known.time_s >= places_s);
         self.marks.retain(|mark| mark.marked_s >= marks_s);
         self.untie();

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! version u8 | last_login_s place_confirmed_s factor_passed_s unfinished_s fraud_labelled_s u32
-//! devices | agents << 4, networks | places << 5, countries | marks << 5 u8 | entries
+//! devices | agents << 4, networks | places << 5 | is hidden << 7, countries | marks << 5 u8 | entries
+//! hidden   4: last_day u16, days u16, where the bit above says so; not in version 3
 //! device  27: tag u64, usage, generation u24, since_s u32, origin u16, first_s / 256 u24, agent u8
 //! agent   12: family u32, major u16, usage      usage: last_s u32, days u16      country 8: code [u8; 2], usage
 //! network 12: tag u32, asn u32, last_day u16, days u16
@@ -27,12 +28,15 @@ use crate::units::{Coordinates, CountryCode, Kilometres};
 use arrayvec::ArrayVec;
 use std::fmt;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The same, but that nothing was kept of anonymisers.
+const WITHOUT_HIDDEN: u8 = 3;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
 const METRES_PER_KM: f64 = 1000.0;
 /// Bytes of each part, as the picture above has them.
 const HEAD_BYTES: usize = 1 + 5 * 4 + 3;
+const HIDDEN_BYTES: usize = 4;
 const DEVICE_BYTES: usize = 27;
 const AGENT_BYTES: usize = 12;
 const NETWORK_BYTES: usize = 12;
@@ -41,6 +45,8 @@ const PLACE_BYTES: usize = 27;
 const MARK_BYTES: usize = 13;
 /// Beside the number of a place's device: a city row said where it is.
 const CITY: u8 = 0x80;
+/// Beside the counts of networks and places: days with an anonymiser follow.
+const HIDDEN: u8 = 0x80;
 
 /// A row that is none: cut short, too long, of another version, or holding what cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +72,7 @@ impl UserHistory {
     #[must_use]
     pub fn row_len(&self) -> usize {
         HEAD_BYTES
+            + self.hidden.map_or(0, |_| HIDDEN_BYTES)
             + DEVICE_BYTES * self.devices.len()
             + AGENT_BYTES * self.agents.len()
             + NETWORK_BYTES * self.networks.len()
@@ -83,7 +90,11 @@ impl UserHistory {
         times_s.into_iter().for_each(|time_s| out.put(time_s.to_le_bytes()));
         let (devices, agents, networks) = (self.devices.len(), self.agents.len(), self.networks.len());
         let (countries, places, marks) = (self.countries.len(), self.places.len(), self.marks.len());
-        out.put([devices | agents << 4, networks | places << 5, countries | marks << 5].map(short));
+        let [a, b, c] = [devices | agents << 4, networks | places << 5, countries | marks << 5].map(short);
+        out.put([a, if self.hidden.is_some() { b | HIDDEN } else { b }, c]);
+        if let Some(usage) = self.hidden {
+            write_days(out, usage);
+        }
         for device in &self.devices {
             out.put(device.tag.0.to_le_bytes());
             write_usage(out, device.usage);
@@ -103,8 +114,7 @@ impl UserHistory {
         for network in &self.networks {
             out.put(network.tag.0.to_le_bytes());
             out.put(network.asn.unwrap_or(0).to_le_bytes());
-            out.put(day(network.usage.last_s).to_le_bytes());
-            out.put(network.usage.days.to_le_bytes());
+            write_days(out, network.usage);
         }
         for country in &self.countries {
             out.put(country.code.to_bytes());
@@ -137,7 +147,8 @@ impl UserHistory {
     /// As for [`Self::read_row`]; the history is then of no use.
     pub fn fill(&mut self, row: &[u8]) -> Result<(), RowError> {
         let mut reader = Reader(row);
-        if reader.u8()? != VERSION {
+        let version = reader.u8()?;
+        if version != VERSION && version != WITHOUT_HIDDEN {
             return Err(RowError);
         }
         self.last_login_s = reader.u32()?;
@@ -145,7 +156,14 @@ impl UserHistory {
         self.factor_passed_s = reader.u32()?;
         self.unfinished_s = reader.u32()?;
         self.fraud_labelled_s = reader.u32()?;
-        let counts = counts(reader.take()?);
+        let head = reader.take()?;
+        let counts = counts(head);
+        if has_hidden(head) {
+            if version == WITHOUT_HIDDEN {
+                return Err(RowError);
+            }
+            self.hidden = Some(reader.days()?);
+        }
         let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
         if counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
             return Err(RowError);
@@ -171,9 +189,7 @@ impl UserHistory {
         }
         for _ in 0..networks {
             let (tag, asn) = (NetworkTag(reader.u32()?), known(reader.u32()?));
-            let last_s = u32::from(reader.u16()?).checked_mul(Usage::DAY_S).ok_or(RowError)?;
-            let usage = Usage { last_s, days: reader.u16()? };
-            self.networks.push(KnownNetwork { tag, asn, usage });
+            self.networks.push(KnownNetwork { tag, asn, usage: reader.days()? });
         }
         for _ in 0..countries {
             self.countries.push(KnownCountry { code: reader.country()?.ok_or(RowError)?, usage: reader.usage()? });
@@ -197,7 +213,12 @@ impl UserHistory {
 
 /// Devices, agents, networks, countries, places and marks.
 fn counts([a, b, c]: [u8; 3]) -> [usize; 6] {
-    [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from)
+    [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, (b & !HIDDEN) >> 5, c >> 5].map(usize::from)
+}
+
+/// Whether days with an anonymiser stand before the entries.
+fn has_hidden([_, b, _]: [u8; 3]) -> bool {
+    b & HIDDEN != 0
 }
 
 /// Counts are bounded by constants that fit their bits.
@@ -233,6 +254,12 @@ fn known(value: u32) -> Option<u32> {
 
 fn write_usage(out: &mut Writer<'_>, usage: Usage) {
     out.put(usage.last_s.to_le_bytes());
+    out.put(usage.days.to_le_bytes());
+}
+
+/// Of what is known to the day.
+fn write_days(out: &mut Writer<'_>, usage: Usage) {
+    out.put(day(usage.last_s).to_le_bytes());
     out.put(usage.days.to_le_bytes());
 }
 
@@ -332,6 +359,11 @@ impl Reader<'_> {
 
     fn usage(&mut self) -> Result<Usage, RowError> {
         Ok(Usage { last_s: self.u32()?, days: self.u16()? })
+    }
+
+    fn days(&mut self) -> Result<Usage, RowError> {
+        let last_s = u32::from(self.u16()?).checked_mul(Usage::DAY_S).ok_or(RowError)?;
+        Ok(Usage { last_s, days: self.u16()? })
     }
 
     fn country(&mut self) -> Result<Option<CountryCode>, RowError> {

@@ -126,6 +126,44 @@ fn the_largest_row_has_a_thousand_bytes() {
     history.write_row(&mut row);
     assert_eq!(history.marks.len(), reports::MARKS_MAX);
     assert_eq!(row.len(), 1000);
+    // Days with an anonymiser stand in the place of a network, then and later.
+    for (number, is_anonymous) in [(100, true), (101, false)] {
+        let network = Some(NetworkTag(number));
+        history.learn(&Lesson::Completed(Login { network, is_anonymous, ..login(NOW_S + number) }));
+        assert_eq!((history.networks.len(), history.row_len()), (NETWORKS_MAX - 1, 992));
+        row.clear();
+        history.write_row(&mut row);
+        assert_eq!(UserHistory::read_row(&row).as_ref(), Ok(&history));
+    }
+}
+
+/// A row of before anonymisers were kept is one of a user who has none.
+#[test]
+fn days_with_an_anonymiser_are_kept_merged_and_forgotten_with_networks() {
+    let day_s = Usage::DAY_S;
+    let at = |day: u32, is_anonymous: bool| {
+        Lesson::Completed(Login { is_anonymous, network: Some(NetworkTag(1)), ..login(NOW_S + day * day_s) })
+    };
+    let mut history = UserHistory::default();
+    history.learn(&at(0, false));
+    let now = |day: u32| Timestamp::from_unix_s(NOW_S + day * day_s);
+    assert!(!history.hides(now(0), 90));
+    let mut row = Vec::new();
+    history.write_row(&mut row);
+    row[0] = 3;
+    assert_eq!(UserHistory::read_row(&row).as_ref(), Ok(&history), "version 3");
+    let mut other = history.clone();
+    history.learn(&at(1, true));
+    other.learn(&at(5, true));
+    other.merge(&history);
+    for (day, hides) in [(5, true), (94, true), (96, false)] {
+        assert_eq!(other.hides(now(day), 90), hides, "day {day}");
+    }
+    row.clear();
+    other.write_row(&mut row);
+    assert_eq!(UserHistory::read_row(&row).as_ref(), Ok(&other));
+    row[0] = 3;
+    assert_eq!(UserHistory::read_row(&row), Err(RowError));
 }
 
 fn traces(device: u64, address: u64, place: Option<Place>) -> Traces {
@@ -281,19 +319,20 @@ fn a_damaged_row_is_refused_at_every_length() {
 /// Seeds that a new version of the row made unreadable would fuzz nothing.
 #[test]
 fn seeds_of_the_fuzz_target_are_what_their_names_say() {
-    const REFUSED: [&str; 12] = [
+    const REFUSED: [&str; 13] = [
         "beyond-the-pole",
         "cut-short",
         "day-beyond-time",
         "eleven-devices",
         "empty",
+        "hidden-in-version-3",
         "no-such-agent",
         "no-such-device",
         "no-such-mark",
         "six-marks",
         "version-1",
         "version-2",
-        "version-4",
+        "version-5",
     ];
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/history_row");
     for entry in std::fs::read_dir(directory).unwrap() {

@@ -162,8 +162,17 @@ pub enum Settlement {
     Taken,
     /// The same of a label, and whose login it was.
     Labelled(Name),
-    /// The same of an outcome that velocity counts: the first that was told of its decision.
-    Counted(Visit),
+    /// The same of an outcome that is counted: the first that was told of its decision.
+    Counted(Ended),
+}
+
+/// How a login ended that waited.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// From where it came.
+    pub visit: Visit,
+    /// What was decided of it, where a factor was passed that teaches.
+    pub proved: Option<Box<Given>>,
 }
 
 /// How a login ended.
@@ -244,6 +253,13 @@ impl Pending {
     /// What it teaches that nothing more came.
     fn unfinished(&self) -> Option<Lesson> {
         self.demanded.then_some(Lesson::Unfinished(self.given.login.time))
+    }
+
+    /// What is counted of an outcome that was taken, and taught this.
+    pub(super) fn ended(&self, report: Report, lesson: Option<&Lesson>) -> Option<Ended> {
+        let is_proved = matches!(lesson, Some(Lesson::Completed(login)) if login.proof.is_factor());
+        let proved = is_proved && report.result == LoginResult::Success;
+        Some(Ended { visit: self.visit?, proved: proved.then(|| Box::new(self.given.clone())) })
     }
 
     pub(super) fn into_settled(self, result: Option<LoginResult>, factor: Option<Factor>) -> Settled {

@@ -60,7 +60,7 @@ impl<M: Memory> Pipeline<M> {
             verified_here: FactorSet::EMPTY,
         };
         match self.told(self.memory.settle(id, now, report).await).map_err(SettleError::Memory)? {
-            Settlement::Counted(visit) => self.count_outcome(visit, report, now),
+            Settlement::Counted(ended) => self.count_outcome(&ended, report, now),
             // Told again: of two who come with one ticket, one has it.
             Settlement::Taken | Settlement::Labelled(_) | Settlement::Unknown => return Err(SettleError::NotFound),
             Settlement::Refused(refusal) => return Err(SettleError::Refused(refusal)),

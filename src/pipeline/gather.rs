@@ -31,6 +31,7 @@ impl<M> Pipeline<M> {
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
         let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));
         let sources = ip.map(|ip| self.key.sources(&event.tenant, ip, asn));
+        let kinds = found.kinds.union(listed_kinds).union(given_kinds);
         let velocity = &loaded.signals.untrusted_ip.velocity;
         let location = locate(&found, event.location);
         let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
@@ -50,10 +51,11 @@ impl<M> Pipeline<M> {
                 asn,
                 as_organization,
                 lists,
+                is_familiar: self.is_familiar(loaded, &event.tenant, ip, sources, kinds),
                 sources,
                 velocity: sources.and_then(|sources| self.velocity.look_up(&sources, now, velocity)),
                 database: database_hit(&found),
-                kinds: found.kinds.union(listed_kinds).union(given_kinds),
+                kinds,
                 bot_score: event.edge.bot_score,
                 verified_bot: event.edge.verified_bot,
                 edge_ignored: event.edge_ignored,

@@ -2,6 +2,8 @@
 
 mod browsers;
 mod evidence;
+mod familiar;
+mod poisoning;
 mod walks;
 
 use super::*;

@@ -3,7 +3,7 @@
 use super::{Pipeline, UserName};
 use crate::clock::Timestamp;
 use crate::event::{FailureEvent, FailureKind};
-use crate::memory::decisions::{DecisionId, LoginResult, Report};
+use crate::memory::decisions::{DecisionId, Ended, LoginResult, Report};
 use crate::velocity::{Failed, Visit};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -65,7 +65,11 @@ impl<M> Pipeline<M> {
     }
 
     /// Who went away has neither failed nor succeeded.
-    pub(super) fn count_outcome(&self, visit: Visit, report: Report, now: Timestamp) {
+    pub(super) fn count_outcome(&self, ended: &Ended, report: Report, now: Timestamp) {
+        let visit = ended.visit;
+        if let Some(given) = &ended.proved {
+            self.count_proved(given, visit, now);
+        }
         match report.result {
             LoginResult::Success => {
                 // A factor makes a device known.

@@ -1,4 +1,4 @@
-//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`, `POST /backup`, `POST /probe`, `GET /probe`.
+//! The admin listener: `GET /healthz`, `GET /readyz`, `GET /metrics`, `GET /networks`, `POST /backup`, `POST /probe`, `GET /probe`.
 
 mod data;
 
@@ -68,12 +68,13 @@ async fn answer<M: Memory>(
         "/probe" if writes => begin_probe(service),
         "/probe" if *request.method() == Method::GET => json(&Probed { seen: service.hooks.probed() }),
         "/probe" => return Err(Failure::MethodNotAllowed { allow: "GET, POST" }),
-        "/healthz" | "/readyz" | "/metrics" if !reads => {
+        "/healthz" | "/readyz" | "/metrics" | "/networks" if !reads => {
             return Err(Failure::MethodNotAllowed { allow: "GET, HEAD" });
         }
         "/healthz" => json(&Health { status: "alive" }),
         "/readyz" => ready(service),
         "/metrics" => metrics(service),
+        "/networks" => json(&data::networks(&service.pipeline)),
         _ => return Err(Failure::NotFound),
     })
 }
@@ -138,6 +139,7 @@ fn metrics<M: Memory>(service: &Service<M>) -> Answer {
     let loaded = service.pipeline.loaded();
     let mut gauges = data::gauges(&loaded, service.clock.now());
     gauges.extend(certificate(service).and_then(|certificate| certificate.gauge()));
+    gauges.extend(data::gauges_of_networks(&service.pipeline));
     let mut text = service.meters.render(&gauges);
     loaded.rule_counts.render(&mut text);
     if let Some(mfa) = &service.mfa {

@@ -62,7 +62,7 @@ pub(super) fn assess(context: &LoginContext<'_>, recall: Recall<'_>, settings: &
     // The operator vouches for the network: that it is new to the user speaks neither way.
     let is_vouched_for = matches!(address.lists, ListFinding::Allowed { by_network: true, .. });
     let by_place = where_from(&habit, address.asn.is_some(), context.country.is_some());
-    let by_place = if is_vouched_for { by_place.max(0.0) } else { by_place };
+    let by_place = if is_vouched_for || address.is_familiar { by_place.max(0.0) } else { by_place };
     let ratio = by_place + by_family(&habit);
     if ratio >= FAMILIAR {
         Assessment::new(Confidence::High, Code::Familiar)

@@ -19,6 +19,7 @@ pub use names::{Code, Signal};
 use crate::context::LoginContext;
 use crate::context::ip_lists::{Category, Entry, ListFinding};
 use crate::context::phone::Number;
+use crate::familiar::{Confirmed, FamiliarNetworks};
 use crate::history::UserHistory;
 use crate::units::Confidence;
 use impossible_travel::Travel;
@@ -30,6 +31,10 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// What makes a network familiar.
+    pub familiar_networks: FamiliarNetworks,
+    /// Those that the operator confirmed.
+    pub confirmed_networks: Confirmed,
     /// Of NewDevice.
     pub new_device: new_device::Settings,
     /// Of ImpossibleTravel.
@@ -250,15 +255,19 @@ fn ask<const GUARDED: bool>(context: &LoginContext<'_>, recall: Recall<'_>, sett
         // The operator vouches for the network: where it is no longer counts. The code stays, for whoever reads it.
         impossible_travel = Assessment { confidence: Confidence::Neutral, hard: false, ..impossible_travel };
     }
+    let mut new_country =
+        one::<GUARDED>(settings.new_country.on_failure, || new_country::assess(context, recall, &settings.new_country));
+    if context.address.is_familiar && new_country.code == Code::NewCountry {
+        // The country is new to this user, not to those who work there.
+        new_country.confidence = Confidence::Neutral;
+    }
     Assessments {
         impossible_travel,
         untrusted_ip: one::<GUARDED>(settings.untrusted_ip.on_failure, || {
             untrusted_ip::assess(&context.address, new_device.knows_device(), &settings.untrusted_ip)
         }),
         phone_number: one::<GUARDED>(settings.phone_number.on_failure, || phone_number::assess(&context.phone)),
-        new_country: one::<GUARDED>(settings.new_country.on_failure, || {
-            new_country::assess(context, recall, &settings.new_country)
-        }),
+        new_country,
         inactivity: one::<GUARDED>(settings.inactivity.on_failure, || {
             inactivity::assess(context, recall, &settings.inactivity)
         }),

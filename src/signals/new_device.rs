@@ -73,7 +73,8 @@ fn returning(context: &LoginContext<'_>, history: &UserHistory, settings: &Setti
     let has_device = devices.iter().any(Option::is_some);
     if context.flow == Flow::Password && !has_device {
         // Password grants carry no cookie: without an id of its own, a new network is all there is to tell by.
-        if context.address.asn.is_some_and(|asn| history.is_new_asn(asn)) {
+        let address = &context.address;
+        if !address.is_familiar && address.asn.is_some_and(|asn| history.is_new_asn(asn)) {
             return Assessment::hard(Code::UnknownDevice);
         }
         if context.agent.is_none() {

@@ -4,6 +4,7 @@
 //! automation before what does not. An address that is none is hard evidence: nobody logs in from nowhere.
 
 use super::{Assessment, Code, Details, OnFailure};
+use crate::bounded::Bounded;
 use crate::context::Address;
 use crate::context::ip_lists::{Category, CategoryConfidence, Entry, Hit, ListFinding, ListSettings};
 use crate::units::Confidence;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub category_confidence: CategoryConfidence,
     /// What is judged by.
     pub judges: Vec<Judged>,
+    /// How many users, proved by a factor within 30 days, make a network one that is proposed as familiar.
+    pub office_users: Bounded<2, 100>,
     /// When a source fails too often.
     pub velocity: VelocitySettings,
     /// What a failure of ours answers.
@@ -52,6 +55,7 @@ impl Default for Settings {
             allow: Vec::new(),
             lists: Vec::new(),
             category_confidence: CategoryConfidence::default(),
+            office_users: Bounded::of::<20>(),
             judges: vec![Judged::Address, Judged::Lists, Judged::Databases, Judged::Velocity, Judged::Edge],
             velocity: VelocitySettings::default(),
             on_failure: OnFailure::default(),

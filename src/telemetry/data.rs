@@ -26,11 +26,19 @@ pub enum DataMetric {
     ListEntries,
     /// Seconds until the certificate of the listeners expires.
     CertificateExpiry,
+    /// Networks that many users log in from.
+    FamiliarNetworks,
 }
 
 impl DataMetric {
-    const ALL: [Self; 5] =
-        [Self::DatabaseAge, Self::DatabaseNetworks, Self::ListAge, Self::ListEntries, Self::CertificateExpiry];
+    const ALL: [Self; 6] = [
+        Self::DatabaseAge,
+        Self::DatabaseNetworks,
+        Self::ListAge,
+        Self::ListEntries,
+        Self::CertificateExpiry,
+        Self::FamiliarNetworks,
+    ];
 
     fn name_and_help(self) -> (&'static str, &'static str) {
         match self {
@@ -38,6 +46,9 @@ impl DataMetric {
             Self::DatabaseNetworks => ("askance_database_networks", "Networks of a database"),
             Self::ListAge => ("askance_list_age_seconds", "Seconds since the file of a list was written"),
             Self::ListEntries => ("askance_list_entries", "Entries of a list"),
+            Self::FamiliarNetworks => {
+                ("askance_familiar_networks", "Networks that many users log in from, proposed or confirmed")
+            }
             Self::CertificateExpiry => {
                 ("askance_certificate_expires_in_seconds", "Seconds until the certificate of server.tls expires")
             }

@@ -119,7 +119,7 @@ causes! {
     /// same town.
     NetworkKnown network_known = -2.3;
     /// The network is new; its autonomous system is known, or no database tells it. An intruder who does well picks such a one.
-    NetworkNew network_new = 0.7;
+    NetworkNew network_new = 0.85;
     /// The autonomous system is new, the country is not: one honest login in ten, half of an intruder's.
     SystemNew system_new = 1.3;
     /// The country is new: one honest login in fifty, most of an intruder's who does not care.
@@ -127,9 +127,19 @@ causes! {
     /// Farther from the last place than 250 km for each hour since: one honest login in twelve in a new country, one in five of a
     /// thief's, who need not pack.
     TravelFast travel_fast = 1.0;
-    /// A VPN or a proxy: honest users have them, too, and what is new of its network is counted already. What a list has against the exit is said of all who share it, and not
-    /// counted beside.
+    /// A VPN or a proxy: honest users have them, too, and what is new of its network is counted already, but for its country, which is
+    /// chosen and no place of the user's. What a list has against the exit is said of all who share it, and not counted beside.
     Anonymizer anonymizer = 0.1;
+    /// An anonymiser, or what databases take for a data centre, on a device that is known, of a user who came through an anonymiser
+    /// within 90 days: six of ten honest logins there, one in fifty of a thief's. Less than that ratio, since whoever steals a
+    /// device may have seen what it is used with.
+    AnonymizerHabit anonymizer_habit = -2.5;
+    /// The same on a device that is not: one honest login in three, one in forty of an intruder's. Less than that ratio, since an
+    /// intruder may know the user.
+    AnonymizerHabitDeviceNew anonymizer_habit_device_new = -1.5;
+    /// A network that is new and that no database tells to be an anonymiser's, on a device that is known, of such a user: databases do
+    /// not know every exit. Twice as likely of the user as of a thief.
+    AnonymizerHabitNewNetwork anonymizer_habit_new_network = -0.7;
     /// A Tor exit. An assumption: as a hit on a list.
     Tor tor = 2.3;
     /// A data centre: one honest login in a hundred, and the mark of a proxying phisher. Less than its ratio of 3.4, since
@@ -164,9 +174,9 @@ pub struct Contribution {
     pub log_odds: f64,
 }
 
-/// At most so many contribute: the prior, a check that failed, two of the device, and one each of network, trip, repute and
-/// time away.
-pub(super) const CONTRIBUTIONS_MAX: usize = 8;
+/// At most so many contribute: the prior, a check that failed, two of the device, and one each of network, trip, repute, a habit of
+/// anonymisers and time away.
+pub(super) const CONTRIBUTIONS_MAX: usize = 9;
 
 /// All that was weighed.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,7 +212,7 @@ pub(super) fn weigh(
     let asked = [Signal::NewDevice, Signal::ImpossibleTravel, Signal::UntrustedIp];
     scale.add(asked.into_iter().find_map(|signal| not_available(assessments.of(signal))));
     let is_vouched_for = matches!(context.address.lists, ListFinding::Allowed { by_network: true, .. });
-    let network = network(assessments, standing).filter(|_| !is_vouched_for);
+    let network = network(context, assessments, standing).filter(|_| !is_vouched_for);
     let device = device(&assessments.new_device, network, standing);
     device.into_iter().for_each(|cause| scale.add(cause));
     scale.add(network);
@@ -210,6 +220,9 @@ pub(super) fn weigh(
     let is_fast = assessments.travel.as_ref().is_some_and(|travel| travel.speed.value() > FAST_KMPH);
     scale.add((is_fast && is_trip).then_some(Cause::TravelFast));
     scale.add(scale.strongest(repute(context, assessments)));
+    if standing.hides && !is_vouched_for {
+        scale.add(habit_of_anonymizers(context, device[0], network));
+    }
     // Devices that lapsed say so already.
     let is_away = assessments.inactivity.code == Code::LongInactivity && device[0] != Some(Cause::DevicesLapsed);
     scale.add(is_away.then_some(Cause::LongInactivity));
@@ -290,17 +303,36 @@ fn device(new_device: &Assessment, network: Option<Cause>, standing: Standing) -
 }
 
 /// From the narrowest that is known to the widest that is new.
-fn network(assessments: &Assessments, standing: Standing) -> Option<Cause> {
+fn network(context: &LoginContext<'_>, assessments: &Assessments, standing: Standing) -> Option<Cause> {
     let novelty = standing.network?;
+    // Where an anonymiser's exit stands is chosen, and says nothing of where its user is.
+    let is_somewhere = !context.address.kinds.is_anonymizer();
     Some(if novelty.knows_network {
         Cause::NetworkKnown
-    } else if novelty.is_new_asn != Some(false) && assessments.new_country.code == Code::NewCountry {
+    } else if is_somewhere && novelty.is_new_asn != Some(false) && assessments.new_country.code == Code::NewCountry {
         Cause::CountryNew
     } else if novelty.is_new_asn == Some(true) {
         Cause::SystemNew
     } else {
         Cause::NetworkNew
     })
+}
+
+/// Of a user who uses anonymisers: whether this login is like it. A Tor exit is like nobody's habit, since everybody shares it.
+fn habit_of_anonymizers(context: &LoginContext<'_>, device: Option<Cause>, network: Option<Cause>) -> Option<Cause> {
+    let kinds = context.address.kinds;
+    let is_known = matches!(
+        device,
+        Some(Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere | Cause::DeviceAged)
+    );
+    let is_new = matches!(network, Some(Cause::NetworkNew | Cause::SystemNew | Cause::CountryNew));
+    match (kinds.is_anonymizer() || kinds.has(NetworkKind::Hosting), is_known) {
+        _ if kinds.has(NetworkKind::Tor) => None,
+        (true, true) => Some(Cause::AnonymizerHabit),
+        (true, false) => Some(Cause::AnonymizerHabitDeviceNew),
+        (false, true) if is_new => Some(Cause::AnonymizerHabitNewNetwork),
+        (false, _) => None,
+    }
 }
 
 /// What is said against the address. A category that the operator made neutral says nothing.

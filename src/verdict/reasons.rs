@@ -36,6 +36,10 @@ pub(super) fn explain(
     if reasons.is_empty() || assessments.untrusted_ip.code == Code::OnAllowList {
         reasons.push(in_favour(context, assessments));
     }
+    if context.address.is_familiar {
+        let text = "many users log in from this network: that it is new to this one is not counted";
+        reasons.push(Reason { code: "familiar_network".into(), text: text.into() });
+    }
     if context.address.edge_ignored {
         let text = "this client is not trusted with `location` and `edge`; they were ignored";
         reasons.push(Reason { code: "edge_not_trusted".into(), text: text.into() });
@@ -112,6 +116,9 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
         Cause::DeviceAged => fixed("the device was known, and not used for long"),
         Cause::DeviceHabitLost => fixed("none of the user's devices ever came back"),
         Cause::NetworkKnown => fixed("the network is known"),
+        Cause::AnonymizerHabit | Cause::AnonymizerHabitDeviceNew | Cause::AnonymizerHabitNewNetwork => {
+            fixed("the user comes through anonymisers now and then")
+        }
     }
 }
 
@@ -133,6 +140,9 @@ fn noun(cause: Cause) -> &'static str {
         Cause::TravelFast => "the fast trip",
         Cause::Anonymizer => "the anonymiser",
         Cause::Tor => "the Tor exit",
+        Cause::AnonymizerHabit | Cause::AnonymizerHabitDeviceNew | Cause::AnonymizerHabitNewNetwork => {
+            "the user's habit of anonymisers"
+        }
         Cause::Hosting => "the data centre",
         Cause::Listed => "the hit on a list",
         Cause::Automated => "the edge's word on a bot",

@@ -19,6 +19,8 @@ pub(super) struct Standing {
     pub(super) is_device_aged: bool,
     /// The user has no device that could be told: a mail program, say.
     pub(super) has_no_device: bool,
+    /// The user comes through anonymisers, too.
+    pub(super) hides: bool,
 }
 
 /// How new a network is to its user.
@@ -30,6 +32,9 @@ pub(super) struct Novelty {
     pub(super) is_new_asn: Option<bool>,
 }
 
+/// Who came through an anonymiser at most so many days ago is somebody who uses one. As long as a place counts.
+const HIDES_DAYS: u32 = 90;
+
 impl Standing {
     pub(super) fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
         let none = Self {
@@ -39,15 +44,18 @@ impl Standing {
             habit: None,
             is_device_aged: false,
             has_no_device: false,
+            hides: false,
         };
         match recall {
             Recall::History(history) => {
-                let is_new_asn = context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
+                let is_familiar = context.address.is_familiar;
+                let is_new_asn = !is_familiar && context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
                 let devices = [context.device, context.token.map(|token| token.device)];
                 let is_device_aged = devices.into_iter().flatten().any(|tag| history.has_device(tag));
                 let (network, habit) = (novelty(context, history), history.device_habit());
                 let has_no_device = !history.has_devices();
-                Self { is_new_asn, network, habit, is_device_aged, has_no_device, ..none }.trusting(history)
+                let hides = history.hides(context.time, HIDES_DAYS);
+                Self { is_new_asn, network, habit, is_device_aged, has_no_device, hides, ..none }.trusting(history)
             }
             Recall::Labelled(history) => none.trusting(history),
             Recall::Stranger => none,
@@ -62,6 +70,9 @@ impl Standing {
 }
 
 fn novelty(context: &LoginContext<'_>, history: &UserHistory) -> Option<Novelty> {
+    if context.address.is_familiar {
+        return None;
+    }
     let knows_network = history.knows_network(context.address.network?)?;
     Some(Novelty { knows_network, is_new_asn: context.address.asn.and_then(|asn| history.novelty_of_asn(asn)) })
 }

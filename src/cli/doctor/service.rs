@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::cli::client::Client;
+use crate::cli::networks;
 use crate::cli::target::TargetArguments;
 use crate::config::Config;
 use bytes::Bytes;
@@ -34,10 +35,20 @@ pub(super) fn findings(config: &Config, target: &TargetArguments) -> Vec<Finding
         }
         Ok(Readiness { status, notes }) => {
             let first = Finding::ok("service", format!("it is {status}"));
+            let proposed = proposals(config, target);
             let notes = notes.into_iter().map(|note| Finding::warning("service", note, "see its log"));
-            std::iter::once(first).chain(notes).collect()
+            std::iter::once(first).chain(notes).chain(proposed).collect()
         }
     }
+}
+
+/// Networks that wait for the operator's word. Whoever may not see them is told nothing of them.
+fn proposals(config: &Config, target: &TargetArguments) -> Option<Finding> {
+    let networks = networks::ask(config, target).ok()?;
+    let proposed = networks.iter().filter(|network| !network.confirmed).count();
+    let text = format!("networks that many users log in from, and nobody confirmed: {proposed}");
+    (proposed > 0)
+        .then(|| Finding { mend: Some("`askance networks` lists them".to_owned()), ..Finding::ok("networks", text) })
 }
 
 fn ask(config: &Config, target: &TargetArguments) -> Result<Readiness, Box<dyn Error>> {

@@ -1,8 +1,8 @@
 //! Whether a row holds anything that is too old, without decoding it.
 
 use super::{
-    AGENT_BYTES, COUNTRY_BYTES, DEVICE_BYTES, HEAD_BYTES, MARK_BYTES, NETWORK_BYTES, PLACE_BYTES, Usage, UserHistory,
-    counts,
+    AGENT_BYTES, COUNTRY_BYTES, DEVICE_BYTES, HEAD_BYTES, HIDDEN_BYTES, MARK_BYTES, NETWORK_BYTES, PLACE_BYTES, Usage,
+    UserHistory, counts, has_hidden,
 };
 use crate::history::Cutoffs;
 
@@ -27,7 +27,8 @@ impl UserHistory {
             these.chunks_exact(bytes).any(|entry| last_s(entry) < cutoff_s)
         };
         let &Cutoffs { devices_s, networks_s, places_s, marks_s } = cutoffs;
-        is_aged(devices, DEVICE_BYTES, &|entry| second(entry, 8), devices_s)
+        is_aged(usize::from(has_hidden([a, b, c])), HIDDEN_BYTES, &|entry| day(entry, 0), networks_s)
+            || is_aged(devices, DEVICE_BYTES, &|entry| second(entry, 8), devices_s)
             || is_aged(agents, AGENT_BYTES, &|entry| second(entry, 6), devices_s)
             || is_aged(networks, NETWORK_BYTES, &|entry| day(entry, 8), networks_s)
             || is_aged(countries, COUNTRY_BYTES, &|entry| second(entry, 2), networks_s)

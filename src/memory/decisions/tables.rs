@@ -130,7 +130,7 @@ impl Decisions {
                 Ok(lesson) => lesson,
                 Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
-            let visit = pending.visit;
+            let ended = pending.ended(report, lesson.as_ref());
             if let Some(lesson) = lesson {
                 learn(pending.given.user, &lesson)?;
             }
@@ -138,7 +138,7 @@ impl Decisions {
                 shard.settled_known.push(id, pending.into_settled(Some(report.result), report.factor));
             }
             self.note(id);
-            return Ok(visit.map_or(Settlement::Taken, Settlement::Counted));
+            return Ok(ended.map_or(Settlement::Taken, Settlement::Counted));
         }
         Ok(shard.settled(id).map_or(Settlement::Unknown, |settled| settled.again(report)))
     }

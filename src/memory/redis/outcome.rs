@@ -62,7 +62,7 @@ impl Inner {
                 Ok(lesson) => lesson,
                 Err(refusal) => return Ok(Settlement::Refused(refusal)),
             };
-            let visit = pending.visit;
+            let ended = pending.ended(report, lesson.as_ref());
             let user = self.user_in_use(&pending.given).await?;
             let lesson = self.learn_elsewhere(user, &pending.given, lesson, id).await?;
             let settled = pending.into_settled(Some(report.result), report.factor);
@@ -70,7 +70,7 @@ impl Inner {
                 Replaced::Yes => {
                     self.nodes.durable(tag).await?;
                     self.nodes.durable(Tag::of_user(user)).await?;
-                    return Ok(visit.map_or(Settlement::Taken, Settlement::Counted));
+                    return Ok(ended.map_or(Settlement::Taken, Settlement::Counted));
                 }
                 Replaced::NotAsSeen => {}
             }

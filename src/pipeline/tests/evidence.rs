@@ -191,6 +191,51 @@ fn a_lost_cookie_says_more_of_a_user_who_never_lost_one() {
     assert!(scores.windows(2).all(|pair| pair[0] > pair[1] + 0.1), "{scores:?}");
 }
 
+/// An exit of an anonymiser, by its number; and a data centre, which databases take exits for.
+const EXIT: Scene = Scene { ip: "198.51.100.1", asn: Some(13_335), ..HOME };
+const HOSTED: Scene = Scene { ip: "198.51.100.1", asn: Some(24_940), ..HOME };
+
+#[test]
+fn who_uses_anonymisers_is_known_by_that() {
+    let on_phone = |scene: Scene| Scene { device: Some("phone"), ..scene };
+    let elsewhere = Scene { ip: "198.51.100.1", asn: Some(64_501), ..HOME };
+    let ago = |days: u32| Some(Scene { ip: "203.0.113.9", at_s: NOW_S - days * DAY_S, ..EXIT });
+    for (what, exit, scene, expected) in [
+        ("never before", None, HOSTED, &["device_known_in_new_system", "system_new", "hosting"][..]),
+        ("last week", ago(7), HOSTED, &["device_known_in_new_system", "system_new", "hosting", "anonymizer_habit"]),
+        ("too long ago", ago(91), HOSTED, &["device_known_in_new_system", "system_new", "hosting"]),
+        ("through the same again", ago(90), EXIT, &["device_known", "network_new", "anonymizer_habit"]),
+        (
+            "on a device that is new",
+            ago(7),
+            on_phone(HOSTED),
+            &["device_new", "system_new", "hosting", "anonymizer_habit_device_new"],
+        ),
+        (
+            "through what no database knows",
+            ago(7),
+            elsewhere,
+            &["device_known_in_new_system", "system_new", "anonymizer_habit_new_network"],
+        ),
+        ("the same on a device that is new", ago(7), on_phone(elsewhere), &["device_new", "system_new"]),
+        ("at home", ago(7), HOME, &["device_known", "network_known"]),
+        (
+            "an exit in another country is in no country",
+            None,
+            Scene { country: Some("FR"), ..EXIT },
+            &["device_known_in_new_system", "system_new"],
+        ),
+    ] {
+        let pipeline = over_evidence(|_| {});
+        let past: Vec<Scene> = (1..8).map(|day| Scene { at_s: NOW_S - day * DAY_S, ..HOME }).collect();
+        learn(&pipeline, &past);
+        learn(&pipeline, exit.as_slice());
+        let login = scene.event();
+        let scored = score(&pipeline, &login, login.time);
+        assert_eq!(causes(&scored), [&["prior"], expected].concat(), "{what}");
+    }
+}
+
 #[test]
 fn hard_evidence_is_low_whatever_the_weights() {
     let pipeline =

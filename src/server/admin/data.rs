@@ -1,10 +1,10 @@
-//! How databases, lists and the certificate are, for `/readyz` and `/metrics`.
+//! How databases, lists and the certificate are, for `/readyz` and `/metrics`; and which networks are familiar.
 
 use crate::clock::{DAY_MS, Timestamp};
 use crate::context::geoip::Status;
 use crate::context::ip_lists::ListHealth;
 use crate::memory::{Backend, Condition};
-use crate::pipeline::Loaded;
+use crate::pipeline::{Loaded, Pipeline};
 use crate::server::tls;
 use crate::telemetry::{DataGauge, DataMetric};
 use serde::Serialize;
@@ -151,6 +151,40 @@ impl Certificate {
 }
 
 /// Ages and sizes.
+/// Networks that many users log in from.
+#[derive(Serialize)]
+pub(super) struct Networks {
+    networks: Vec<ProposedNetwork>,
+}
+
+#[derive(Serialize)]
+struct ProposedNetwork {
+    tenant: String,
+    network: String,
+    /// The day (UTC) of the last login that counts.
+    last_day: String,
+    /// Whether it stands in `signals.confirmed_networks`.
+    confirmed: bool,
+}
+
+pub(super) fn networks<M>(pipeline: &Pipeline<M>) -> Networks {
+    let networks = pipeline.familiar_networks().into_iter().map(|(found, confirmed)| {
+        let midnight = Timestamp::from_unix_s(u32::from(found.last_day).saturating_mul(86_400)).to_string();
+        let last_day = midnight.split('T').next().unwrap_or_default().to_owned();
+        ProposedNetwork { tenant: found.tenant, network: found.network.to_string(), last_day, confirmed }
+    });
+    Networks { networks: networks.collect() }
+}
+
+pub(super) fn gauges_of_networks<M>(pipeline: &Pipeline<M>) -> impl Iterator<Item = DataGauge> {
+    let found = pipeline.familiar_networks();
+    [("proposed", false), ("confirmed", true)].into_iter().map(move |(state, is_confirmed)| {
+        let value = found.iter().filter(|(_, confirmed)| *confirmed == is_confirmed).count();
+        let labels = vec![("state", state.to_owned())];
+        DataGauge { metric: DataMetric::FamiliarNetworks, labels, value: i64::try_from(value).unwrap_or(i64::MAX) }
+    })
+}
+
 pub(super) fn gauges(loaded: &Loaded, now: Timestamp) -> Vec<DataGauge> {
     let databases = loaded.geoip.status().flat_map(|status| {
         let labels = vec![("database", status.role.as_str().to_owned()), ("index", status.index.to_string())];

@@ -189,6 +189,7 @@ fn login<'a>(claims: Claims<'a>) -> LoginContext<'a> {
             bot_score: None,
             verified_bot: false,
             edge_ignored: false,
+            is_familiar: false,
         },
         location: Location::Missing,
         country: CountryCode::new("DE"),

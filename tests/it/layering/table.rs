@@ -51,6 +51,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(2, "context::phone", &[]),
     // What is counted of many logins, in memory.
     module(2, "velocity", &[]),
+    // The same of those who passed a factor.
+    module(2, "familiar", &[]),
     // Usable from level 3 up; label values come from the closed sets of signals and verdict.
     module(2, "telemetry", &["signals", "verdict"]),
     // 3: I/O behind traits.
@@ -89,6 +91,8 @@ pub(crate) const FACTS: &[&str] = &[
     "context::phone::LineType",
     "context::phone::Number",
     "context::phone::Phone",
+    "familiar::Confirmed",
+    "familiar::FamiliarNetworks",
     "velocity::Finding",
     "velocity::Scope",
     "velocity::Settings",
