@@ -195,8 +195,7 @@ impl<M: Memory> Pipeline<M> {
     ///
     /// The user's history is elsewhere, or cannot be had; nothing was learnt or kept.
     pub fn judge(&self, request: Request<'_, '_>, now: Timestamp) -> Result<(Judged, Option<Share>), Unvisited> {
-        let Request { client, event, is_named, knows_factors, learns, awaits_outcome, demands, before } = request;
-        let asked = if knows_factors { event.user.enrolled } else { FactorSet::ALL };
+        let Request { client, event, is_named, learns, awaits_outcome, demands, before, .. } = request;
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
@@ -206,15 +205,7 @@ impl<M: Memory> Pipeline<M> {
         let judge = |history: Option<&UserHistory>| {
             let recall = Recall::from(history);
             let (assessments, verdict) = verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
-            let verdict = if is_named { asking_strangers(verdict, recall, &loaded, asked) } else { verdict };
-            let verdict = if demands && verdict.action == Action::Allow && verdict.mode == Mode::Enforce {
-                asking(verdict, asked)
-            } else if !knows_factors && verdict.action.demands_mfa() {
-                // Of a phishing-resistant factor, too, nobody knows whether there is one: what another one teaches is as little as ever.
-                Verdict { offered: FactorSet::ALL, ..verdict }
-            } else {
-                verdict
-            };
+            let verdict = as_asked(verdict, recall, &loaded, request);
             let is_new = learns && is_named && history.is_some_and(|history| is_new(&context, history));
             let lesson =
                 (is_new && is_let_in(&assessments, &verdict)).then(|| Lesson::Completed(login(&context, None, false)));
@@ -252,13 +243,7 @@ impl<M: Memory> Pipeline<M> {
         let needs_cookie = learns && is_named && browser.token.is_none();
         let cookie = || loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, fresh);
         let cookie = needs_cookie.then(|| cookie().as_str().to_owned());
-        let device = match browser.token.filter(|_| !is_copied(&assessments)) {
-            Some(token) => {
-                let is_known = assessments.new_device.knows_device();
-                Device { number: token.device, is_fresh: false, is_known }
-            }
-            None => Device { number: fresh.device, is_fresh: true, is_known: false },
-        };
+        let device = device(browser.token.filter(|_| !is_copied(&assessments)), &assessments, fresh);
         let judged = Judged {
             id: told_before.map_or(id, |before| before.id),
             device: told_before.map_or(device, |before| before.device),
@@ -308,6 +293,32 @@ fn kept(
                 settled @ Decision::Settled(_) => settled,
             }
         }
+    }
+}
+
+/// The device that is judged: by its cookie, or the one that the browser is to be from now on.
+fn device(token: Option<DeviceToken>, assessments: &Assessments, fresh: DeviceToken) -> Device {
+    match token {
+        Some(token) => {
+            let is_known = assessments.new_device.knows_device();
+            Device { number: token.device, is_fresh: false, is_known }
+        }
+        None => Device { number: fresh.device, is_fresh: true, is_known: false },
+    }
+}
+
+/// The verdict as a request is answered: who is a stranger is asked, and so is everybody where a proof is wanted whatever the verdict.
+fn as_asked(verdict: Verdict, recall: Recall<'_>, loaded: &Loaded, request: Request<'_, '_>) -> Verdict {
+    let Request { event, is_named, knows_factors, demands, .. } = request;
+    let factors = if knows_factors { event.user.enrolled } else { FactorSet::ALL };
+    let verdict = if is_named { asking_strangers(verdict, recall, loaded, factors) } else { verdict };
+    if demands && verdict.action == Action::Allow && verdict.mode == Mode::Enforce {
+        asking(verdict, factors)
+    } else if !knows_factors && verdict.action.demands_mfa() {
+        // Of a phishing-resistant factor, too, nobody knows whether there is one: what another one teaches is as little as ever.
+        Verdict { offered: FactorSet::ALL, ..verdict }
+    } else {
+        verdict
     }
 }
 

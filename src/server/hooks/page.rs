@@ -191,10 +191,8 @@ fn status_of(dead: Dead) -> StatusCode {
 impl From<MfaError> for Refused {
     /// What no page can do anything about.
     fn from(error: MfaError) -> Self {
-        match error {
-            MfaError::DecisionSettled | MfaError::DecisionNotFound | MfaError::TokenExpired => Dead::LinkGone.into(),
-            _ => Dead::Unavailable.into(),
-        }
+        let is_over = matches!(error, MfaError::DecisionSettled | MfaError::DecisionNotFound | MfaError::TokenExpired);
+        if is_over { Dead::LinkGone.into() } else { Dead::Unavailable.into() }
     }
 }
 
