@@ -102,6 +102,12 @@ impl UserHistory {
         self.networks.iter().map(|known| HeldNetwork { tag: known.tag, asn: known.asn, used: known.usage.into() })
     }
 
+    /// When the user came through an anonymiser, to the day; `None` where they never did, as far as is kept.
+    #[must_use]
+    pub fn hidden(&self) -> Option<Used> {
+        self.hidden.map(Used::from)
+    }
+
     /// Countries, in no order.
     pub fn countries(&self) -> impl Iterator<Item = Held<CountryCode>> {
         self.countries.iter().map(|known| Held { what: known.code, used: known.usage.into() })

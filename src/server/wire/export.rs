@@ -31,6 +31,9 @@ pub(in crate::server) struct ExportBody<'a> {
     agents: Vec<AgentExport>,
     networks: Vec<NetworkExport>,
     countries: Vec<CountryExport>,
+    /// On which the user came through an anonymiser; absent where they never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymizer_days: Option<Days>,
     places: Vec<PlaceExport>,
     /// What was labelled fraud.
     marks: Vec<MarkExport>,
@@ -167,6 +170,7 @@ impl<'a> ExportBody<'a> {
             agents: history.agents().map(AgentExport::new).collect(),
             networks: history.networks().map(NetworkExport::new).collect(),
             countries: history.countries().map(CountryExport::new).collect(),
+            anonymizer_days: history.hidden().map(Days),
             places: history.places_kept().map(PlaceExport::new).collect(),
             marks: history.marks().map(MarkExport::new).collect(),
             decisions: remembered.decisions.iter().map(DecisionExport::new).collect(),
