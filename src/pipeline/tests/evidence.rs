@@ -204,7 +204,7 @@ fn who_uses_anonymisers_is_known_by_that() {
         ("never before", None, HOSTED, &["device_known_in_new_system", "system_new", "hosting"][..]),
         ("last week", ago(7), HOSTED, &["device_known_in_new_system", "system_new", "hosting", "anonymizer_habit"]),
         ("too long ago", ago(91), HOSTED, &["device_known_in_new_system", "system_new", "hosting"]),
-        ("through the same again", ago(90), EXIT, &["device_known", "network_new", "anonymizer_habit"]),
+        ("through the same again", ago(89), EXIT, &["device_known", "network_new", "anonymizer_habit"]),
         (
             "on a device that is new",
             ago(7),
