@@ -36,7 +36,7 @@ fn an_operator_s_words_stand_over_ours_and_english_fills_the_rest() {
 #[test]
 fn a_file_that_says_something_else_is_refused_by_key() {
     for (text, said) in [
-        ("hlep = \"x\"", "hlep"),
+        ("no_such_text = \"x\"", "no_such_text"),
         ("help = \" \"", "help"),
         ("help = 1", "help"),
         ("user = \"You\"", "user"),

@@ -62,8 +62,8 @@ fn without_scripts_all_of_it_works_but_passkeys() {
     let browser = Browser::without_scripts(CHROME, "de-AT");
     move_to(&browser, ELSEWHERE);
     site.enter(&browser, "alice", "/");
-    prove_email(&site, &browser, ["Bestätigen Sie Ihre E-Mail-Adresse", "Gesendeten Code eingeben"]);
-    meets(&browser, "Schützen Sie Ihr Konto");
+    prove_email(&site, &browser, ["E-Mail", "Gesendeten Code eingeben"]);
+    meets(&browser, "Ihr Konto");
     choose(&browser, "webauthn");
     browser.sees("noscript .notice", "JavaScript");
     browser.click("main a[href='']");
