@@ -141,9 +141,11 @@ fn said(notice: Notice, texts: &Texts) -> Markup {
         Notice::NotOffered => &texts.not_offered,
         Notice::TryAgain => &texts.try_again,
     };
-    let wait_s =
-        if let Notice::TooManyMessages(wait_s) | Notice::Asleep(wait_s) = notice { Some(wait_s) } else { None };
-    let text = wait_s.map_or_else(|| text.clone(), |wait_s| text.replace("{{wait}}", &texts.wait(wait_s)));
+    let text = if let Notice::TooManyMessages(wait_s) | Notice::Asleep(wait_s) = notice {
+        text.replace("{{wait}}", &texts.wait(wait_s))
+    } else {
+        text.clone()
+    };
     let is_good = notice == Notice::Sent;
     let (class, role) = if is_good { ("notice good", "status") } else { ("notice", "alert") };
     html! { p id=(NOTICE_ID) class=(class) role=(role) { (text) } }
