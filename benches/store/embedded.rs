@@ -35,14 +35,7 @@ struct Bench {
 impl Bench {
     fn open(&self, directory: &Path) -> Result<(Embedded, HashKey), Failure> {
         let taken = StateDirectory::take(directory, false)?;
-        Ok(Embedded::start(
-            taken,
-            &self.settings,
-            &self.secrets,
-            self.meters.store.clone(),
-            (Clock, 3),
-            Beside::NOTHING,
-        )?)
+        Ok(Embedded::start(taken, &self.settings, &self.secrets, self.meters.store.clone(), (Clock, 3), &|_, _| {})?)
     }
 
     /// A gauge, after memory was asked to look at itself.

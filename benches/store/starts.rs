@@ -63,7 +63,7 @@ impl Bench {
             return Ok(());
         }
         fs::create_dir_all(&self.home)?;
-        let running = self.serve(self.databases())?;
+        let running = self.serve(&self.databases())?;
         for first in (0..self.users).step_by(IMPORT_USERS) {
             let users = first..self.users.min(first + IMPORT_USERS);
             service::import(running.port, users, service::BY_ADDRESS)?;
@@ -71,7 +71,7 @@ impl Bench {
         service::eventually("the store", || running.gauge("askance_memory_unwritten").filter(|left| *left == 0.0))?;
         running.kill()?;
         fs::copy(self.store(), crashed)?;
-        let running = self.serve(self.databases())?;
+        let running = self.serve(&self.databases())?;
         self.score(&running)?;
         running.stop()?;
         let new = stopped.with_extension("new");
@@ -83,7 +83,7 @@ impl Bench {
     fn memory(&self) -> Result<(), Failure> {
         let empty = |databases: String| -> Result<(u64, u64), Failure> {
             drop(fs::remove_file(self.store()));
-            let running = self.serve(databases)?;
+            let running = self.serve(&databases)?;
             Ok((running.resident_bytes("VmRSS:")?, running.resident_bytes("RssFile:")?))
         };
         let ((program, of_file), (files, _)) = (empty(String::new())?, empty(self.databases())?);
@@ -106,7 +106,7 @@ impl Bench {
         // Else the first sync of the start writes the copy.
         fs::File::open(self.store())?.sync_all()?;
         let started = Instant::now();
-        let running = self.serve(self.databases())?;
+        let running = self.serve(&self.databases())?;
         self.score(&running)?;
         let took_s = started.elapsed().as_secs_f64();
         Ok(Start { took_s, cpu_s: running.cpu_seconds()?, resident: running.resident_bytes("VmRSS:")? })
@@ -118,7 +118,7 @@ impl Bench {
     }
 
     /// The program on its defaults over this store.
-    fn serve(&self, databases: String) -> Result<Program, Failure> {
+    fn serve(&self, databases: &str) -> Result<Program, Failure> {
         let memory = format!("[memory]\npath = '{}'\n", self.home.join("state").display());
         service::askance(&self.home, "", &format!("{memory}{databases}"))
     }

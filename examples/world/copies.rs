@@ -82,7 +82,10 @@ impl Copies {
             due: BinaryHeap::new(),
         };
         for event in world.events.iter().filter(|event| matches!(event.truth, Truth::Honest(_))) {
-            while let Some(Reverse((at, user))) = run.due.pop_if(|Reverse((at, _))| *at < event.time_ms) {
+            let is_due = |due: &&Reverse<(_, _)>| due.0.0 < event.time_ms;
+            while run.due.peek().filter(is_due).is_some()
+                && let Some(Reverse((at, user))) = run.due.pop()
+            {
                 run.visit(at, user)?;
             }
             run.owner(world, event)?;

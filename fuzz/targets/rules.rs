@@ -72,6 +72,7 @@ fn login(claims: Claims<'_>) -> LoginContext<'_> {
             kinds: NetworkKinds::NONE,
             bot_score: Some(7),
             verified_bot: false,
+            is_familiar: false,
             edge_ignored: false,
         },
         location: Location::Missing,
