@@ -197,7 +197,7 @@ fn forms_say_what_they_are_to_do() {
     );
     check(Screen::MakeCodes { is_skippable: true }, &[&[("do", "codes")], &[("do", "skip")]]);
     check(Screen::Codes(&["0a1b2c3d4e".to_owned()]), &[&[("do", "leave")]]);
-    check(Screen::Done, &[]);
+    check(Screen::Done, &[&[("do", "leave")]]);
 }
 
 fn owned(form: &[(&str, &str)]) -> Vec<(String, String)> {

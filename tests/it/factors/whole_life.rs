@@ -72,7 +72,8 @@ fn of_the_whole_life_of_every_factor_nothing_lies_in_the_log_or_in_the_store() {
     lab.server.wait_for_exit();
     let searched = lab.server.search();
     for (kind, at_least) in [
-        ("a code", 8),
+        // Codes of an app are the same for half a minute.
+        ("a code", 5),
         ("a backup code", 10),
         ("the secret of an app", 4),
         ("an mfa token", 7),

@@ -102,7 +102,8 @@ fn legitimate_makes_device_and_network_known_at_once() {
 
 #[test]
 fn fraud_is_reported_until_a_strong_login_and_remembered_browsers_until_a_factor() {
-    let server = Askance::start(&Settings::new());
+    // What is new is let in here, so that there is something to be sorry for.
+    let server = Askance::start(&Settings::new().set("verdict.aggregator", "strict"));
     let client = server.main();
     import_past(&client, "label-bad");
     let theirs = json!({"device_id": "d9", "ip": "203.0.113.9"});
