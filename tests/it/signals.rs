@@ -124,11 +124,12 @@ fn inactivity_alone_changes_the_action() {
     check_alive(&server, "Inactivity", &login("alive-away-1"), &login("alive-away-2"));
 }
 
-/// A weight so small tips the scale only where it hangs in the balance: another device in another network. The window is longer
-/// than both absences, so that the user's browser is known in both.
+/// A weight so small tips the scale only where it hangs in the balance: another device in another network, at a threshold just above both.
+/// The window is longer than both absences, so that the user's browser is known in both.
 #[test]
 fn inactivity_alone_changes_the_action_under_evidence() {
-    let server = Askance::start(&under("evidence").set("signals.new_device.window_days", 45));
+    let settings = under("evidence").set("signals.new_device.window_days", 45);
+    let server = Askance::start(&settings.set("verdict.low", -4.5));
     for (user, days) in [("alive-away-3", 29), ("alive-away-4", 31)] {
         let unplaced = json!({"ip": "192.0.2.1"});
         import(&server, user, with(unplaced.clone(), json!({"time": time_from_now(-60 * 86_400)})));
