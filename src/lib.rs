@@ -38,7 +38,7 @@
 //!     address: Address {
 //!         text: "999.1.1.1", ip: None, tag: None, network: None, asn: None, as_organization: None,
 //!         lists: ListFinding::Clean, sources: None, velocity: None, database: None, kinds: NetworkKinds::NONE,
-//!         bot_score: None, verified_bot: false, edge_ignored: false,
+//!         bot_score: None, verified_bot: false, is_familiar: false, edge_ignored: false,
 //!     },
 //!     location: Location::Missing,
 //!     country: None,
