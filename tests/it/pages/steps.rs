@@ -3,6 +3,7 @@
 use super::browser::Browser;
 use super::site::Site;
 use crate::factors::lab::App;
+use crate::support::secrets;
 
 /// What somebody without anything proves first, and what the site knows of alice.
 pub(super) const ADDRESS: &str = "alice@example.org";
@@ -57,6 +58,7 @@ pub(super) fn keep_codes(browser: &Browser) -> Vec<String> {
     let codes = browser.awaits(".codes");
     let codes: Vec<String> = codes.split_whitespace().map(str::to_owned).collect();
     assert_eq!(codes.len(), 10, "{codes:?}");
+    codes.iter().for_each(|code| secrets::note("a backup code", code));
     browser.click("form:has([name=do][value=leave]) button");
     codes
 }

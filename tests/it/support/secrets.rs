@@ -140,6 +140,11 @@ pub(crate) fn note_exchange(request: &Request, response: &Response) {
             note_members(&body);
         }
     }
+    // A page shows a set of codes once, each by itself.
+    let page = String::from_utf8_lossy(&response.body);
+    for shown in page.split("<code>").skip(1).filter_map(|rest| rest.split_once("</code>")) {
+        note("a backup code", shown.0);
+    }
     request.values("x-askance-mfa-token").for_each(|token| note("an mfa token", token));
     for key in request.values("authorization").filter_map(|value| value.strip_prefix("Bearer ")) {
         note("a key of a client", key);
