@@ -4,7 +4,7 @@ use super::Fields;
 use super::error::Why;
 use super::row::Row;
 use super::schema::RawRow;
-use super::table::Ranges;
+use super::table::{self, ROWS_MAX, Ranges};
 use super::tree::{Alias, IPV4_DEPTH, Leaf, Tree};
 use crate::clock::Timestamp;
 use crate::context::Grain;
@@ -96,9 +96,10 @@ impl Database {
         }
         let database_type: String = metadata.database_type.chars().take(TYPE_CHARS_MAX).collect();
         let mut rows = Rows::new(&reader, grain(&database_type));
-        rows.number(&mut networks.ipv4, |start| Ipv4Addr::from(start).into())?;
-        rows.number(&mut networks.ipv6, |start| Ipv6Addr::from(u128::from(start) << 64).into())?;
-        rows.number(&mut networks.ipv6_long, |start| Ipv6Addr::from(start).into())?;
+        let count = networks.count();
+        let ipv4 = rows.number(networks.ipv4, |start| Ipv4Addr::from(start).into())?;
+        let ipv6 = rows.number(networks.ipv6, |start| Ipv6Addr::from(u128::from(start) << 64).into())?;
+        let ipv6_long = rows.number(networks.ipv6_long, |start| Ipv6Addr::from(start).into())?;
         let about = About {
             origin: "the embedded country data".to_owned(),
             file: "embedded country data".to_owned(),
@@ -107,19 +108,11 @@ impl Database {
             database_type,
             built: Timestamp::from_unix_ms(i64::try_from(metadata.build_epoch).unwrap_or(0).saturating_mul(1000))
                 .unwrap_or(Timestamp::from_unix_s(0)),
-            networks: networks.count(),
+            networks: count,
             fields: rows.fields,
             stamp: None,
         };
-        Ok(Self {
-            ipv4: networks.ipv4,
-            ipv6: networks.ipv6,
-            ipv6_long: networks.ipv6_long,
-            aliases,
-            rows: rows.all,
-            organizations: rows.organizations,
-            about,
-        })
+        Ok(Self { ipv4, ipv6, ipv6_long, aliases, rows: rows.all, organizations: rows.organizations, about })
     }
 
     /// The row of `ip`, by some 50 ns of search. An IPv6 address that carries an IPv4 address is looked up by that one
@@ -193,9 +186,9 @@ fn grain(database_type: &str) -> Grain {
 #[derive(Default)]
 struct Networks {
     is_ipv6: bool,
-    ipv4: Ranges<u32>,
-    ipv6: Ranges<u64>,
-    ipv6_long: Ranges<u128>,
+    ipv4: table::Networks<u32>,
+    ipv6: table::Networks<u64>,
+    ipv6_long: table::Networks<u128>,
 }
 
 impl Networks {
@@ -204,19 +197,19 @@ impl Networks {
         // Nothing is lost: each is within its width by the branch it is in.
         let (low, high) = (|| u32::try_from(address).unwrap_or(0), || u64::try_from(address >> 64).unwrap_or(0));
         if !self.is_ipv6 {
-            return self.ipv4.push(low(), length, pointer);
+            return self.ipv4.push((low(), length, pointer));
         }
         if address >> 32 == 0 && length >= IPV4_DEPTH {
-            return self.ipv4.push(low(), length - IPV4_DEPTH, pointer);
+            return self.ipv4.push((low(), length - IPV4_DEPTH, pointer));
         }
         if address == 0 {
             // One row for a part of IPv6 that holds all of IPv4.
-            self.ipv4.push(0, 0, pointer);
+            self.ipv4.push((0, 0, pointer));
         }
         if length <= 64 {
-            self.ipv6.push(high(), length, pointer);
+            self.ipv6.push((high(), length, pointer));
         } else {
-            self.ipv6_long.push(address, length, pointer);
+            self.ipv6_long.push((address, length, pointer));
         }
     }
 
@@ -252,23 +245,22 @@ impl<'a> Rows<'a> {
     }
 
     /// Replaces data pointers by numbers of rows, and makes the table ready.
-    fn number<A: super::table::Address>(
+    fn number<A: table::Address>(
         &mut self,
-        ranges: &mut Ranges<A>,
+        mut networks: table::Networks<A>,
         address: impl Fn(A) -> IpAddr,
-    ) -> Result<(), Why> {
+    ) -> Result<Ranges<A>, Why> {
         // Neighbours often share a row.
         let mut last = None;
-        for (start, row) in ranges.entries_mut() {
+        for (start, _, row) in &mut networks {
             let pointer = *row;
             *row = match last {
                 Some((known, number)) if known == pointer => number,
-                _ => self.number_of(pointer, address(start))?,
+                _ => self.number_of(pointer, address(*start))?,
             };
             last = Some((pointer, *row));
         }
-        ranges.finish();
-        Ok(())
+        Ok(Ranges::new(networks))
     }
 
     fn number_of(&mut self, pointer: u32, ip: IpAddr) -> Result<u32, Why> {
@@ -276,6 +268,9 @@ impl<'a> Rows<'a> {
             return Ok(*number);
         }
         let row = self.decode(ip)?;
+        if self.all.len() >= ROWS_MAX {
+            return Err(Why::Rows);
+        }
         let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         let number = *self.by_row.entry(row).or_insert_with(|| {
             self.all.push(row);

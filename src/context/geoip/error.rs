@@ -31,6 +31,8 @@ pub enum Why {
     Panicked,
     /// It holds no network.
     Empty,
+    /// It has more different rows than can be numbered.
+    Rows,
     /// It says nothing of what it is to serve for.
     Useless(Role),
     /// It no longer says what the running one says.
@@ -67,6 +69,7 @@ impl fmt::Display for Why {
             Self::Tree(error) => write!(f, "is no valid GeoIP database: {error}"),
             Self::Panicked => f.write_str("is no valid GeoIP database: the reader gave up"),
             Self::Empty => f.write_str("holds no network"),
+            Self::Rows => write!(f, "has more than {} different rows", super::table::ROWS_MAX),
             Self::Useless(role) => write!(f, "says nothing that geoip.{} is for", role.as_str()),
             Self::Lost(fields) => write!(f, "no longer tells {}, as the running one does", fields.names().join(", ")),
             Self::Older { built, running } => write!(f, "was built on {built}, before the running one ({running})"),

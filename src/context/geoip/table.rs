@@ -2,7 +2,7 @@
 
 /// An address of some width, as a number.
 pub(super) trait Address: Copy + Ord {
-    /// Its first `bits` bits, at most 16, as a number.
+    /// Its first `bits` bits, at most 18, as a number.
     fn head(self, bits: u32) -> usize;
     /// Whether the first `length` bits of both are the same.
     fn shares(self, other: Self, length: u32) -> bool;
@@ -12,7 +12,7 @@ macro_rules! address {
     ($number:ty) => {
         impl Address for $number {
             fn head(self, bits: u32) -> usize {
-                // 16 bits at most, so that nothing is lost.
+                // 18 bits at most, so that nothing is lost.
                 self.checked_shr(<$number>::BITS - bits).map_or(0, |head| usize::try_from(head).unwrap_or(0))
             }
 
@@ -27,63 +27,72 @@ address!(u64);
 address!(u128);
 
 /// Disjoint networks, each with the number of its row. Between them is nothing: a network ends by its own length, so that
-/// gaps cost no entry. 9 bytes an IPv4 network, 13 an IPv6 one.
-#[derive(Debug, Default)]
+/// gaps cost no entry. 8 bytes an IPv4 network, 16 an IPv6 one: what a search ends at is all there is to read.
+#[derive(Debug)]
 pub(super) struct Ranges<A> {
-    starts: Vec<A>,
-    rows: Vec<u32>,
-    lengths: Vec<u8>,
+    networks: Box<[(A, RowOfLength)]>,
     /// For each value of the first `index_bits` bits, how many networks start below it: the search begins there.
-    index: Vec<u32>,
+    index: Box<[u32]>,
     index_bits: u32,
 }
 
-/// The index of a large table has 65,537 entries, 262 kB; IPv4 look-ups of a city database are left with six steps.
-const INDEX_BITS_MAX: u32 = 16;
+/// Networks as they come, in the order of their addresses: start, length, and what the caller knows the row by.
+pub(super) type Networks<A> = Vec<(A, u8, u32)>;
 
-impl<A: Address> Ranges<A> {
-    /// Appends a network; they come in the order of their addresses.
-    pub(super) fn push(&mut self, start: A, length: u8, row: u32) {
-        self.starts.push(start);
-        self.lengths.push(length);
-        self.rows.push(row);
+/// The number of a row above the length of its network.
+#[derive(Debug, Clone, Copy)]
+struct RowOfLength(u32);
+
+/// Rows have numbers below this: 24 bits, some fifty times as many as the city databases on the market have.
+pub(super) const ROWS_MAX: usize = 1 << 24;
+/// The index of a large table has 262,145 entries, 1 MiB.
+const INDEX_BITS_MAX: u32 = 18;
+/// The search goes on among so many networks by the index, as a power of two: 64 bytes of IPv4, a line of cache.
+const SEARCHED_BITS: u32 = 3;
+
+impl RowOfLength {
+    fn new(row: u32, length: u8) -> Self {
+        Self(row << 8 | u32::from(length))
     }
 
-    /// Makes it ready for look-ups, once all networks are in.
-    pub(super) fn finish(&mut self) {
-        self.starts.shrink_to_fit();
-        self.lengths.shrink_to_fit();
-        self.rows.shrink_to_fit();
-        self.index_bits = self.starts.len().checked_ilog2().unwrap_or(0).min(INDEX_BITS_MAX);
-        self.index = vec![0; (1 << self.index_bits) + 1];
-        for start in &self.starts {
-            self.index[start.head(self.index_bits) + 1] += 1;
+    fn row(self) -> u32 {
+        self.0 >> 8
+    }
+
+    fn length(self) -> u8 {
+        self.0.to_le_bytes()[0]
+    }
+}
+
+impl<A: Address> Ranges<A> {
+    /// Of networks with the numbers of their rows.
+    pub(super) fn new(networks: Networks<A>) -> Self {
+        let networks: Box<[_]> =
+            networks.into_iter().map(|(start, length, row)| (start, RowOfLength::new(row, length))).collect();
+        let bits = networks.len().checked_ilog2().unwrap_or(0);
+        let index_bits = bits.saturating_sub(SEARCHED_BITS).min(INDEX_BITS_MAX);
+        let mut index = vec![0; (1 << index_bits) + 1].into_boxed_slice();
+        for (start, _) in &networks {
+            index[start.head(index_bits) + 1] += 1;
         }
         let mut below = 0;
-        for count in &mut self.index {
+        for count in &mut index {
             below += *count;
             *count = below;
         }
-    }
-
-    /// Every network with its number, which the caller may replace; the order stays.
-    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = (A, &mut u32)> {
-        self.starts.iter().copied().zip(&mut self.rows)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.starts.len()
+        Self { networks, index, index_bits }
     }
 
     /// The network that holds `address`: its start, its length and its row.
     pub(super) fn look_up(&self, address: A) -> Option<(A, u8, u32)> {
         let head = address.head(self.index_bits);
-        let from = usize::try_from(*self.index.get(head)?).ok()?;
-        let to = usize::try_from(*self.index.get(head + 1)?).ok()?;
+        let [from, to] = *self.index.get(head..head + 2)?.first_chunk()?;
+        let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);
         // The last one that starts at or before the address; it may start under an earlier head.
-        let at = (from + self.starts.get(from..to)?.partition_point(|start| *start <= address)).checked_sub(1)?;
-        let (start, length) = (*self.starts.get(at)?, *self.lengths.get(at)?);
-        start.shares(address, length.into()).then_some((start, length, *self.rows.get(at)?))
+        let at =
+            (from + self.networks.get(from..to)?.partition_point(|(start, _)| *start <= address)).checked_sub(1)?;
+        let (start, row) = *self.networks.get(at)?;
+        start.shares(address, row.length().into()).then_some((start, row.length(), row.row()))
     }
 }
 
@@ -93,12 +102,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn ranges(networks: &[(u32, u8)]) -> Ranges<u32> {
-        let mut ranges = Ranges::default();
-        for (row, (start, length)) in (0..).zip(networks) {
-            ranges.push(*start, *length, row);
+        Ranges::new((0..).zip(networks).map(|(row, (start, length))| (*start, *length, row)).collect())
+    }
+
+    #[test]
+    fn rows_and_lengths_share_a_word() {
+        let row_max = u32::try_from(ROWS_MAX - 1).unwrap();
+        for (row, length) in [(0, 0), (0, 128), (row_max, 0), (row_max, 128), (7, 24)] {
+            let both = RowOfLength::new(row, length);
+            assert_eq!((both.row(), both.length()), (row, length));
         }
-        ranges.finish();
-        ranges
     }
 
     #[test]
