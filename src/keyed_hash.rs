@@ -110,6 +110,26 @@ impl SourceKey {
     }
 }
 
+/// For maps whose keys are keyed hashes of 128 bits already ([`UserKey`], [`RequestTag`]): hashing them again would only cost.
+#[derive(Debug, Default)]
+pub struct KeyIsHash(u64);
+
+impl Hasher for KeyIsHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let head = bytes.first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
+        self.0 ^= head;
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        let [a, b, c, d, e, f, g, h, ..] = key.to_le_bytes();
+        self.0 = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    }
+}
+
 /// The secrets of a store. Cloning copies some 80 bytes; it is never printed.
 #[derive(Clone)]
 pub struct HashKey {

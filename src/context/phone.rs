@@ -134,9 +134,11 @@ impl fmt::Debug for Phones {
 fn parse(text: &str, region: Option<CountryCode>) -> Phone {
     let region = region.and_then(|code| Region::try_from(code.as_str()).ok());
     let Ok(number) = PHONE_NUMBER_UTIL.parse(text, region) else { return Phone::Unreadable };
+    let line = line_type(PHONE_NUMBER_UTIL.get_number_type(&number));
     Phone::Number(Number {
-        line: line_type(PHONE_NUMBER_UTIL.get_number_type(&number)),
-        is_valid: PHONE_NUMBER_UTIL.is_valid_number(&number),
+        line,
+        // Valid is what libphonenumber finds a kind of line for; asking it would match every pattern once more.
+        is_valid: line != LineType::Unknown,
         country_code: number.country_code,
         e164: PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).as_ref().into(),
     })
@@ -207,6 +209,13 @@ mod tests {
         #[test]
         fn any_text_is_parsed_or_unreadable(text in ".{0,64}", region in prop::option::of("[A-Z]{2}")) {
             let _phone = parse(&text, region.as_deref().and_then(CountryCode::new));
+        }
+
+        #[test]
+        fn valid_is_what_libphonenumber_says(text in "\\+[1-9][0-9]{5,14}") {
+            if let (Ok(number), Phone::Number(parsed)) = (PHONE_NUMBER_UTIL.parse(&text, None), parse(&text, None)) {
+                prop_assert_eq!(parsed.is_valid, PHONE_NUMBER_UTIL.is_valid_number(&number), "{}", text);
+            }
         }
     }
 }

@@ -3,8 +3,7 @@
 //! Locks of this file are taken under those of the tables in memory, never the other way round, and never over a disk.
 
 use super::decisions::DecisionId;
-use super::users::KeyIsHash;
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{KeyIsHash, UserKey};
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,9 +8,9 @@ mod aging;
 use super::MemoryError;
 use super::changes::Changes;
 use crate::history::{Lesson, RowError, UserHistory};
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{KeyIsHash, UserKey};
 use dashmap::{DashMap, Entry};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -277,26 +277,6 @@ fn write(row: &mut Box<[u8]>, history: &UserHistory) {
         *row = vec![0; length].into_boxed_slice();
     }
     history.write_row_into(row);
-}
-
-/// The keys are keyed hashes already; hashing them again would only cost.
-#[derive(Debug, Default)]
-pub(super) struct KeyIsHash(u64);
-
-impl Hasher for KeyIsHash {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let head = bytes.first_chunk().map_or(0, |head| u64::from_le_bytes(*head));
-        self.0 ^= head;
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        let [a, b, c, d, e, f, g, h, ..] = key.to_le_bytes();
-        self.0 = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 //! be taken back where its login is judged anew. Guards of the map stay in this file.
 
 use crate::history::{Lesson, RowError, UserHistory};
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{KeyIsHash, UserKey};
 use crate::memory::decisions::DecisionId;
-use crate::memory::users::KeyIsHash;
 use dashmap::DashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};

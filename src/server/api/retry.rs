@@ -6,9 +6,10 @@
 
 use crate::bounded::Bounded;
 use crate::clock::{Clock, Started};
-use crate::keyed_hash::{HashKey, RequestTag};
+use crate::keyed_hash::{HashKey, KeyIsHash, RequestTag};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -102,7 +103,7 @@ impl Drop for First<'_> {
 /// The answers of one client. Every entry stands once in the map and once in the queue.
 #[derive(Debug)]
 struct Recent {
-    entries: HashMap<RequestTag, Entry>,
+    entries: HashMap<RequestTag, Entry, BuildHasherDefault<KeyIsHash>>,
     /// The oldest in front, each with the time at which it came.
     order: VecDeque<(RequestTag, Duration)>,
     bytes: usize,
@@ -154,7 +155,7 @@ impl Entry {
 
 impl Recent {
     fn new(bytes_max: usize) -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max }
+        Self { entries: HashMap::default(), order: VecDeque::new(), bytes: 0, bytes_max }
     }
 
     fn find_or_begin(&mut self, tag: RequestTag, now: Duration) -> Found {
