@@ -25,6 +25,8 @@ const SUBJECT: &str = "proxy";
 const FORGED_HOST: &str = "askance-probe.invalid";
 const FORGED_PATH: &str = "/askance-probe/forged";
 const FORGED_METHOD: &str = "ASKANCE-PROBE";
+/// Has the mark of the probe in it.
+const FORGED_EMAIL: &str = "askance-probe@example.org";
 /// A proxy of this house answers by then, even if its hook does not.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,6 +36,8 @@ enum Forgery {
     Nothing,
     Address(&'static str),
     User(Spelling),
+    /// Only where a header names addresses: who has no factor proves what it says.
+    Email(Spelling),
     Host(&'static str),
     Path(&'static str),
     Method(&'static str),
@@ -49,7 +53,7 @@ enum Spelling {
     Underscores,
 }
 
-const FORGERIES: [Forgery; 15] = [
+const FORGERIES: [Forgery; 17] = [
     Forgery::Nothing,
     Forgery::Address("x-forwarded-for"),
     Forgery::Address("x_forwarded_for"),
@@ -64,8 +68,16 @@ const FORGERIES: [Forgery; 15] = [
     Forgery::Method("x-forwarded-method"),
     Forgery::Method("x-original-method"),
     Forgery::Method("x-http-method-override"),
+    Forgery::Email(Spelling::Exact),
+    Forgery::Email(Spelling::Underscores),
     Forgery::Dropped,
 ];
+
+/// What is forged under this configuration, with the number by which it is known.
+fn forgeries(config: &Config) -> impl Iterator<Item = (usize, Forgery)> {
+    let is_tried = |forgery: Forgery| !matches!(forgery, Forgery::Email(_)) || config.hooks.email_header.is_some();
+    FORGERIES.into_iter().enumerate().filter(move |(_, forgery)| is_tried(*forgery))
+}
 
 #[derive(Deserialize)]
 struct Probe {
@@ -111,8 +123,8 @@ fn probe(
         let connector = HttpsConnectorBuilder::new().with_platform_verifier().https_or_http().enable_http1().build();
         let proxy = legacy::Client::builder(TokioExecutor::new()).build(connector);
         let mut statuses = Vec::new();
-        for (case, forgery) in FORGERIES.iter().enumerate() {
-            let mut request = request(config, &url, &format!("{nonce}-{case}"), *forgery)?;
+        for (case, forgery) in forgeries(config) {
+            let mut request = request(config, &url, &format!("{nonce}-{case}"), forgery)?;
             for (name, value) in &headers {
                 request.headers_mut().append(name, value.clone());
             }
@@ -144,22 +156,32 @@ fn request(config: &Config, url: &Uri, nonce: &str, forgery: Forgery) -> Result<
         .header(USER_AGENT, format!("askance-doctor {nonce}"))
         .header(format!("x-{MARK}"), nonce);
     let user = String::from(config.hooks.user_header.clone());
+    let email = email_header(config);
     let request = match forgery {
         Forgery::Nothing => request,
         Forgery::Address("forwarded") => request.header("forwarded", format!("for={FORGED_ADDRESS};by={MARK}")),
         Forgery::Address(name) => request.header(name, FORGED_ADDRESS),
         Forgery::User(Spelling::Exact) => request.header(user, MARK),
         Forgery::User(Spelling::Underscores) => request.header(user.replace('-', "_"), MARK),
+        Forgery::Email(Spelling::Exact) => request.header(email, FORGED_EMAIL),
+        Forgery::Email(Spelling::Underscores) => request.header(email.replace('-', "_"), FORGED_EMAIL),
         Forgery::Host(name) => request.header(name, FORGED_HOST),
         Forgery::Path(name @ "x-original-url") => request.header(name, format!("https://{FORGED_HOST}{FORGED_PATH}")),
         Forgery::Path(name) => request.header(name, FORGED_PATH),
         Forgery::Method(name) => request.header(name, FORGED_METHOD),
         Forgery::Dropped => {
             let address = HeaderName::try_from(String::from(config.hooks.client_ip_header.clone()))?;
-            request.header(CONNECTION, HeaderValue::try_from(format!("close, {address}, {user}"))?)
+            let named: Vec<&str> =
+                [address.as_str(), &user, &email].into_iter().filter(|name| !name.is_empty()).collect();
+            request.header(CONNECTION, HeaderValue::try_from(format!("close, {}", named.join(", ")))?)
         }
     };
     Ok(request.body(Full::default())?)
+}
+
+/// The header that names addresses; empty where none does.
+fn email_header(config: &Config) -> String {
+    config.hooks.email_header.clone().map(String::from).unwrap_or_default()
 }
 
 /// In words: what got through, and the line that mends it.
@@ -187,7 +209,8 @@ fn judge(config: &Config, url: &str, statuses: &[StatusCode], seen: &[Seen]) -> 
             all.extend(finding(config, *forgery, seen));
         }
     }
-    let refused = FORGERIES.len() - 1 - seen.iter().filter(|seen| seen.case > 0).count().min(FORGERIES.len() - 1);
+    let tried = forgeries(config).count() - 1;
+    let refused = tried - seen.iter().filter(|seen| seen.case > 0).count().min(tried);
     if all.len() == before {
         let refused = if refused > 0 { format!("; it refuses {refused} of them by itself") } else { String::new() };
         let names: BTreeSet<&str> = seen.iter().flat_map(|seen| &seen.forged).map(String::as_str).collect();
@@ -197,8 +220,7 @@ fn judge(config: &Config, url: &str, statuses: &[StatusCode], seen: &[Seen]) -> 
         } else {
             format!("; comes through all the same: {}", names.join(", "))
         };
-        let text =
-            format!("nothing that a client forges is believed ({} ways tried{refused}{came})", FORGERIES.len() - 1);
+        let text = format!("nothing that a client forges is believed ({tried} ways tried{refused}{came})");
         all.push(Finding::ok(SUBJECT, text));
     }
     all
@@ -223,6 +245,17 @@ fn finding(config: &Config, forgery: Forgery, seen: &Seen) -> Option<Finding> {
             let text = format!("this proxy lets clients choose who they are (by {user})");
             Finding::error(SUBJECT, text, mended(door, &user, "the user that your identity hook found"))
         }),
+        Forgery::Email(_) => {
+            let email = email_header(config);
+            seen.forged.contains(&email).then(|| {
+                let text = format!("this proxy lets clients choose the address that they prove (by {email})");
+                Finding::error(
+                    SUBJECT,
+                    text,
+                    mended(door, &email, "the address that your identity hook found, or \"\""),
+                )
+            })
+        }
         Forgery::Host(name) => (seen.host.as_deref() == Some(FORGED_HOST)).then(|| {
             let text = format!("this proxy lets clients choose the host (by {name})");
             Finding::error(SUBJECT, text, mended(door, name, "$host"))
@@ -272,7 +305,9 @@ mod tests {
     }
 
     fn texts(seen: &[Seen]) -> Vec<String> {
-        let findings = judge(&Config::default(), "https://app.example.org/", &[StatusCode::OK], seen);
+        let mut config = Config::default();
+        config.hooks.email_header = Some("Remote-Email".to_owned().try_into().unwrap());
+        let findings = judge(&config, "https://app.example.org/", &[StatusCode::OK], seen);
         findings.iter().map(ToString::to_string).collect()
     }
 
@@ -286,6 +321,10 @@ mod tests {
             (Seen { host: Some(FORGED_HOST.to_owned()), ..seen(7) }, "choose the host"),
             (Seen { path: Some(FORGED_PATH.to_owned()), ..seen(8) }, "choose the path"),
             (Seen { method: Some(FORGED_METHOD.to_owned()), ..seen(11) }, "choose the method"),
+            (
+                Seen { forged: vec!["remote-email".to_owned()], ..seen(14) },
+                "choose the address that they prove (by remote-email)",
+            ),
         ] {
             let told = texts(&[seen(0), changed]);
             assert!(told.len() == 2 && told[1].starts_with("error") && told[1].contains(word), "{told:?}");
