@@ -25,7 +25,11 @@ const REFUSED: &str = "{\"type\":\"about:blank\",\"title\":\"Forbidden\",\"statu
 
 impl<M: Memory> Service<M> {
     pub(super) async fn send_back(&self, request: &HookRequest<'_>, query: Option<&str>) -> Result<Answer, Failure> {
-        let refused = || Ok(answer::problem(StatusCode::FORBIDDEN, REFUSED));
+        // Who went back in the history of a browser reads it in words.
+        let refused = || {
+            let problem = || answer::problem(StatusCode::FORBIDDEN, REFUSED);
+            Ok(if request.is_navigation() { self.way_back_gone(request) } else { problem() })
+        };
         let now = self.clock.now();
         let [Some(text)] = uri::parameters(query, ["ticket"])? else { return refused() };
         let loaded = self.pipeline.loaded();

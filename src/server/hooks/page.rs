@@ -23,7 +23,8 @@ use crate::server::body;
 use form::Form;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use hyper::header::{RETRY_AFTER, SET_COOKIE};
 use hyper::http::request::Parts;
@@ -54,7 +55,7 @@ struct Page<'a, M> {
 impl<M: Memory> Service<M> {
     /// Answers a request for a page, or one of its forms.
     pub(super) async fn page(&self, head: &Parts, body: &mut Incoming, origin: Origin) -> Answer {
-        let language = self.language(head);
+        let language = self.language(&head.headers);
         let Ok(_permit) = self.hooks.of_pages.enter(0) else {
             return self.dead(&Refused::from(Dead::Unavailable), language);
         };
@@ -110,7 +111,7 @@ impl<M: Memory> Service<M> {
     /// A file of a page.
     pub(super) fn asset(&self, name: &str, head: &Parts) -> Answer {
         let Some(asset) = self.hooks.pages.asset(name) else {
-            return self.dead(&Dead::NotFound.into(), self.language(head));
+            return self.dead(&Dead::NotFound.into(), self.language(&head.headers));
         };
         let mut answer = Response::new(asset.bytes.clone().into());
         let headers = answer.headers_mut();
@@ -126,8 +127,15 @@ impl<M: Memory> Service<M> {
         answer
     }
 
-    fn language(&self, head: &Parts) -> Language {
-        self.hooks.pages.language(super::request::text(&head.headers, ACCEPT_LANGUAGE.as_str()))
+    fn language(&self, headers: &HeaderMap) -> Language {
+        self.hooks.pages.language(super::request::text(headers, ACCEPT_LANGUAGE.as_str()))
+    }
+
+    /// The way back is no longer good, said to a person.
+    pub(super) fn way_back_gone(&self, request: &HookRequest<'_>) -> Answer {
+        let mut answer = self.dead(&Dead::LinkGone.into(), self.language(request.headers));
+        *answer.status_mut() = StatusCode::FORBIDDEN;
+        answer
     }
 
     /// The way ends here.

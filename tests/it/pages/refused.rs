@@ -64,6 +64,6 @@ fn a_way_back_to_another_host_is_good_once() {
     let way_back = site.last_asked("/askance/return?ticket=");
     browser.forget_cookies();
     browser.open(&site.url_by("127.0.0.1", &way_back));
-    browser.sees("body", "used up");
+    browser.sees("h1", "This link is no longer good");
     assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
 }
