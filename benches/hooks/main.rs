@@ -1,5 +1,5 @@
 //! What a hook costs a request: nginx and Envoy in front of a site, with the hook and without it, in one run; and how many connections
-//! nginx and Caddy open to ask a thousand times. `docs/BENCHMARKS.md` has the figures.
+//! nginx and Caddy open to ask a thousand times. Then how long the page of who is asked takes. `docs/BENCHMARKS.md` has the figures.
 //!
 //! `cargo bench --bench hooks`, some 40 s; without `--bench`, as under `cargo test`, it only sees that everything works. The proxies
 //! run on the configurations of `examples/proxies`, each at a loopback address of its own. In each round all of them have their turn
@@ -9,10 +9,12 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people have three digits, not sixteen")]
 
 mod load;
+mod pages;
 mod site;
 
 use hdrhistogram::Histogram;
 use load::Load;
+use pages::Looks;
 use site::{Proxy, Site};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,11 +25,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Connections of the busy load.
 const CONNECTIONS_COUNT: usize = 16;
 
+/// Looks of each user at the page after the first.
+const LOOKS_AGAIN: usize = 20;
+
 struct Plan {
     rounds: usize,
     run: Duration,
     /// Requests of the look at connections.
     asked: usize,
+    /// Users who are led to the page.
+    users: usize,
     claims: bool,
 }
 
@@ -53,9 +60,9 @@ fn main() -> ExitCode {
     let has = |name: &str| std::env::args().any(|argument| argument == name);
     let claims = has("--bench") && !has("--test");
     let plan = if claims {
-        Plan { rounds: 9, run: Duration::from_millis(500), asked: 1_000, claims }
+        Plan { rounds: 9, run: Duration::from_millis(500), asked: 1_000, users: 200, claims }
     } else {
-        Plan { rounds: 1, run: Duration::from_millis(50), asked: 20, claims }
+        Plan { rounds: 1, run: Duration::from_millis(50), asked: 20, users: 2, claims }
     };
     match measure(&plan) {
         Ok(()) => ExitCode::SUCCESS,
@@ -86,8 +93,10 @@ fn measure(plan: &Plan) -> Result<(), Failure> {
         for (name, proxy) in [("nginx", Proxy::Nginx), ("Caddy", Proxy::Caddy)] {
             opened.push((name, site.connections(proxy, plan.asked).await?));
         }
+        let looks = pages::look(plan.users, LOOKS_AGAIN)?;
         if plan.claims {
             report(&pairs, &opened, plan);
+            report_pages(&looks, plan);
         } else {
             println!("hooks: every request passed; too short a run for figures");
         }
@@ -124,6 +133,15 @@ fn report(pairs: &[Pair], opened: &[(&str, usize)], plan: &Plan) {
     }
     for (name, connections) in opened {
         println!("{name}: connections to the hooks for {} requests on one connection: {connections}", plan.asked);
+    }
+}
+
+fn report_pages(looks: &Looks, plan: &Plan) {
+    let Looks { first, again, bytes_max } = looks;
+    println!("the page that asks, {} users, {bytes_max} bytes at most", plan.users);
+    for (name, looks) in [("first look, which begins a challenge", first), ("each later look", again)] {
+        let [median, p95, p99] = [0.5, 0.95, 0.99].map(|quantile| at(looks, quantile) / 1_000.0);
+        println!("{name}, µs: median {median:.0}, p95 {p95:.0}, p99 {p99:.0}");
     }
 }
 

@@ -30,10 +30,16 @@ pub(crate) enum Proxy {
 /// Everything behind the proxies.
 pub(crate) struct Site {
     directory: TempDir,
-    hooks: SocketAddr,
-    _askance: Process,
+    askance: Askance,
     proxies: Mutex<Vec<Process>>,
     next: AtomicUsize,
+}
+
+/// The service, with its files in a directory.
+pub(crate) struct Askance {
+    main: SocketAddr,
+    pub(crate) hooks: SocketAddr,
+    _process: Process,
 }
 
 struct Process(Child);
@@ -93,21 +99,18 @@ impl Proxy {
     }
 }
 
-impl Site {
-    pub(crate) fn start() -> Result<Self, Failure> {
-        let directory = TempDir::new()?;
-        let config = "memory.backend = 'volatile'\n[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\nworkers = 1\n\
-                      [telemetry]\nlog_format = 'json'\n[hooks]\nlisten = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.1']\n\
-                      challenge_url = 'http://127.0.0.1:8081/prove'\ndeadline_ms = 10000\n";
-        fs::write(directory.path().join("askance.toml"), config)?;
-        let log = directory.path().join("askance.log");
+impl Askance {
+    pub(crate) fn start(directory: &Path, config: &str) -> Result<Self, Failure> {
+        fs::write(directory.join("askance.toml"), config)?;
+        let log = directory.join("askance.log");
         let child = Command::new(env!("CARGO_BIN_EXE_askance"))
             .arg("--config")
-            .arg(directory.path().join("askance.toml"))
+            .arg(directory.join("askance.toml"))
             .arg("serve")
+            .current_dir(directory)
             .stderr(fs::File::create(&log)?)
             .spawn()?;
-        let askance = Process(child);
+        let process = Process(child);
         let address = |listener: &str| {
             let log = fs::read_to_string(&log).ok()?;
             let of = |line: &str| {
@@ -118,21 +121,32 @@ impl Site {
         };
         let main = eventually("askance", || address("main"))?;
         let hooks = eventually("the hooks of askance", || address("hooks"))?;
-        remember_alice(main)?;
-        Ok(Self { directory, hooks, _askance: askance, proxies: Mutex::default(), next: AtomicUsize::new(0) })
+        Ok(Self { main, hooks, _process: process })
+    }
+}
+
+impl Site {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let directory = TempDir::new()?;
+        let config = "memory.backend = 'volatile'\n[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\nworkers = 1\n\
+                      [telemetry]\nlog_format = 'json'\n[hooks]\nlisten = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.1']\n\
+                      challenge_url = 'http://127.0.0.1:8081/prove'\ndeadline_ms = 10000\n";
+        let askance = Askance::start(directory.path(), config)?;
+        remember_alice(askance.main)?;
+        Ok(Self { directory, askance, proxies: Mutex::default(), next: AtomicUsize::new(0) })
     }
 
     /// Starts a proxy, and sees that alice is let in.
     pub(crate) async fn connect(&self, proxy: Proxy) -> Result<Load, Failure> {
         let own = self.own_address()?;
-        self.through(proxy, own, self.hooks).await
+        self.through(proxy, own, self.askance.hooks).await
     }
 
     /// How many connections this proxy opens to the hooks for so many requests.
     pub(crate) async fn connections(&self, proxy: Proxy, asked: usize) -> Result<usize, Failure> {
         let own = self.own_address()?;
         let between = SocketAddr::new(own.into(), 8472);
-        let opened = relay(between, self.hooks)?;
+        let opened = relay(between, self.askance.hooks)?;
         let load = self.through(proxy, own, between).await?;
         let before = opened.load(Ordering::Relaxed);
         load.ask(asked).await?;
