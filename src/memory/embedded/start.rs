@@ -3,7 +3,7 @@
 
 use super::backend::{Durable, Fsync, Medium};
 use super::copy::WANTED;
-use super::store::{MIGRATIONS, StoreFile, Tombstones, Unopened};
+use super::store::{Cache, MIGRATIONS, StoreFile, Tombstones, Unopened};
 use crate::clock::Clock;
 use crate::history::UserHistory;
 use crate::keyed_hash::{HashKey, SecretError, Secrets, UserKey};
@@ -219,9 +219,9 @@ impl Place {
     /// The store that is there, once `read` has read it while every page was checked on another thread. `None` where anything at all is
     /// not as it should be: then it is to be opened one step after the other, which tells what.
     pub(super) fn open_while<T>(&self, read: impl FnOnce(&StoreFile) -> Option<T>) -> Option<(StoreFile, HashKey, T)> {
-        let unchecked = || StoreFile::unchecked(self.durable(&self.file(), Access::Change)?);
+        let unchecked = |cache| StoreFile::unchecked(self.durable(&self.file(), Access::Change)?, cache);
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let (store, mut other) = (unchecked().ok()?, unchecked().ok()?);
+            let (store, mut other) = (unchecked(Cache::Lasting).ok()?, unchecked(Cache::Passing).ok()?);
             let (is_whole, read) = std::thread::scope(|scope| {
                 let check = scope.spawn(|| other.is_whole());
                 let read = read(&store);

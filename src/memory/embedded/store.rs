@@ -33,8 +33,26 @@ const KEYS: &str = "keys";
 const PROBE: &str = "probe";
 /// What this program writes.
 pub(super) const FORMAT_NOW: u32 = 3;
-/// For pages that redb keeps at hand: rows are read from memory, so that few pages are ever read twice.
-const CACHE_BYTES: usize = 32 << 20;
+/// How much of a store redb keeps at hand. It is in the heap of the thread that read it, beside rows, so that what is given back later is
+/// of no use to other threads: with 32 MiB each, a start over a million users left 75 bytes a user, and the first look for what is too
+/// old another 17.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cache {
+    /// Of the store that is served from. Rows are read from memory, so that few pages are ever read twice, and those the system has:
+    /// with 32 MiB neither an import nor 5,000 users a second were written sooner (`benches/store`).
+    Lasting,
+    /// Of one that is gone through from end to end, and closed.
+    Passing,
+}
+
+impl Cache {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Lasting => 2 << 20,
+            Self::Passing => 1 << 20,
+        }
+    }
+}
 
 /// One step from a format to the next.
 pub(super) type Migration = fn(&WriteTransaction) -> Result<(), redb::Error>;
@@ -134,7 +152,7 @@ fn write_vault(write: &WriteTransaction, batch: &Batch) -> Result<Written, redb:
 impl StoreFile {
     /// An empty store in an empty medium, which keeps `keys`.
     pub(super) fn create(durable: Arc<Durable>, keys: &[u8]) -> Result<Self, redb::Error> {
-        let database = builder().create_with_backend(Backend(Arc::clone(&durable)))?;
+        let database = builder(Cache::Passing).create_with_backend(Backend(Arc::clone(&durable)))?;
         let write = begin(&database)?;
         {
             let mut meta = write.open_table(META)?;
@@ -157,7 +175,7 @@ impl StoreFile {
         secrets: &Secrets,
         migrations: &[Migration],
     ) -> Result<(Self, HashKey), Unopened> {
-        Self::tried_out(durable)?.accepted(secrets, migrations)
+        Self::tried_out(durable, Cache::Lasting)?.accepted(secrets, migrations)
     }
 
     /// The same of one that was tried out: it is of a known format and of this key, and is written to from now on.
@@ -176,9 +194,9 @@ impl StoreFile {
     }
 
     /// A store that was left in order, to be read while another handle sees to it that it is whole; nothing is written to it yet.
-    pub(super) fn unchecked(durable: Arc<Durable>) -> Result<Self, Unopened> {
+    pub(super) fn unchecked(durable: Arc<Durable>, cache: Cache) -> Result<Self, Unopened> {
         try_out(&durable)?;
-        let mut builder = builder();
+        let mut builder = builder(cache);
         // One that a crash left is checked when it is put in order.
         builder.set_repair_callback(RepairSession::abort);
         let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
@@ -192,7 +210,7 @@ impl StoreFile {
 
     /// The same, only to be read, of whatever format it is up to the newest; the medium stays as it is.
     pub(super) fn look_at(durable: Arc<Durable>, secrets: &Secrets) -> Result<Self, Unopened> {
-        let store = Self::tried_out(durable)?;
+        let store = Self::tried_out(durable, Cache::Passing)?;
         let (format, keys) = store.about()?;
         Self::steps(format, MIGRATIONS)?;
         secrets.unlock(Some(&keys)).map_err(Unopened::Locked)?;
@@ -200,9 +218,9 @@ impl StoreFile {
     }
 
     /// Whole, and not written to yet.
-    fn tried_out(durable: Arc<Durable>) -> Result<Self, Unopened> {
+    fn tried_out(durable: Arc<Durable>, cache: Cache) -> Result<Self, Unopened> {
         try_out(&durable)?;
-        let mut builder = builder();
+        let mut builder = builder(cache);
         builder.set_check_integrity_on_open(true);
         let database = builder.create_with_backend(Backend(Arc::clone(&durable)))?;
         Ok(Self { database, durable })
@@ -428,9 +446,9 @@ fn try_out(durable: &Durable) -> Result<(), Unopened> {
     Ok(durable.try_out()?)
 }
 
-fn builder() -> redb::Builder {
+fn builder(cache: Cache) -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(cache.bytes());
     builder
 }
 

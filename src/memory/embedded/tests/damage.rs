@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::memory::embedded::backend::{Durable, Medium};
-use crate::memory::embedded::store::{Batch, FORMAT_NOW, MIGRATIONS, Migration, StoreFile, Unopened};
+use crate::memory::embedded::store::{Batch, Cache, FORMAT_NOW, MIGRATIONS, Migration, StoreFile, Unopened};
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,7 +91,9 @@ fn made(stops: bool) -> (Vec<u8>, [Rows; 2]) {
 
 /// Whether a start takes what is left of a store without going through it step by step.
 fn is_whole(bytes: &Bytes) -> bool {
-    let looked = AssertUnwindSafe(|| StoreFile::unchecked(bytes.durable()).is_ok_and(|mut store| store.is_whole()));
+    let looked = AssertUnwindSafe(|| {
+        StoreFile::unchecked(bytes.durable(), Cache::Passing).is_ok_and(|mut store| store.is_whole())
+    });
     catch_unwind(looked).unwrap_or(false)
 }
 
@@ -99,7 +101,7 @@ fn is_whole(bytes: &Bytes) -> bool {
 fn check(damaged: &[u8], states: &[Rows; 2], what: &str) -> bool {
     let bytes = Bytes::of(damaged);
     if is_whole(&bytes) {
-        let store = StoreFile::unchecked(bytes.durable()).expect("it is whole");
+        let store = StoreFile::unchecked(bytes.durable(), Cache::Passing).expect("it is whole");
         let rows = rows(&store).unwrap_or_else(|error| panic!("{what}: it is whole, and cannot be read: {error}"));
         assert!(rows == states[1], "{what}: {} rows that were not committed last", rows.len());
     }
