@@ -16,6 +16,7 @@ use crate::memory::MemoryError;
 use crate::memory::decisions::{
     Decision, DecisionId, Feedback, Given, LoginResult, Pending, Report, Settled, Settlement,
 };
+use crate::memory::record::RecordError;
 use crate::memory::vault::Place;
 use ::redis::Value;
 
@@ -289,12 +290,19 @@ impl Inner {
         self.opened(id, &record)
     }
 
+    /// A decision that opens; one that never will is as none.
     pub(super) fn opened(&self, id: DecisionId, record: &[u8]) -> Result<Option<Found>, MemoryError> {
         if record.is_empty() {
             return Ok(None);
         }
-        let decision = self.cipher.open(id, record).map_err(|error| MemoryError::Unavailable(error.to_string()))?;
-        Ok(Some(Found { decision, seen: record[..SEEN_BYTES.min(record.len())].to_vec() }))
+        match self.cipher.open(id, record) {
+            Ok(decision) => Ok(Some(Found { decision, seen: record[..SEEN_BYTES.min(record.len())].to_vec() })),
+            // Sealed under a key that was taken away: to ask again is of no use. A replica whose own key is the old one is shut out
+            // before others seal under a newer one.
+            Err(RecordError::NotOurs) => Ok(None),
+            // What another version wrote, a replica of that version can read.
+            Err(error) => Err(MemoryError::Unavailable(error.to_string())),
+        }
     }
 
     fn sealed(&self, id: DecisionId, decision: &Decision) -> Result<Vec<u8>, MemoryError> {

@@ -24,16 +24,17 @@ fn refusal(url: &str, current: [u8; 32]) -> String {
 /// What is known before, what becomes of it while both keys are named, and what is left when the old one is taken away.
 fn a_user_goes_on_under_the_new_key(url: &str) {
     run(async {
-        let (known, waits, unmet) = {
+        let (known, waits, unmet, forgone) = {
             let old = replica(url, SECRET, None);
             let known = old.log_in("alice", 1).await.id;
             let waits = old.challenge("alice", 2).await.id;
             // Of somebody whom nobody knows yet.
             let unmet = old.challenge("bob", 1).await.id;
+            let forgone = old.challenge("user-30", 2).await.id;
             for user in 0..40 {
                 old.log_in(&format!("user-{user}"), 1).await;
             }
-            (known, waits, unmet)
+            (known, waits, unmet, forgone)
         };
         let both = replica(url, NEW, Some(SECRET));
         let judged = both.log_in("alice", 3).await;
@@ -59,6 +60,12 @@ fn a_user_goes_on_under_the_new_key(url: &str) {
         assert_eq!(after.near("user-30").await, Some(0), "who did not come meanwhile is not found any more");
         assert_eq!(after.listed(after.query(Some("alice"), 10)).await, [judged.id], "the others are sealed for good");
         assert!(after.listed_in_all().contains(&judged.id));
+        // Not that it is to be tried again: it never opens.
+        assert_eq!(after.succeed(forgone).await.ok(), Some(Settlement::Unknown));
+        assert!(
+            matches!(both.succeed(forgone).await, Ok(Settlement::Counted(_))),
+            "who has the old key still takes it"
+        );
     });
 }
 
