@@ -1,6 +1,7 @@
 //! Memory that replicas share, against a real Redis.
 
 mod between;
+mod clock;
 mod cluster;
 mod faults;
 mod figures;
