@@ -1,10 +1,10 @@
 //! What durable and shared memory cost and give; `docs/BENCHMARKS.md` has the figures.
 //!
 //! `cargo bench --bench store`, some five minutes: a million users in the embedded store (bytes, start-up, rows a second), 5,000 distinct
-//! users a second for ten seconds with the flush lag, durable changes a second, the program from its start to its first right answer,
-//! and the time of a login over volatile, embedded and Redis memory, one after the other in one run. `-- --starts` is the program's starts
-//! alone; `--kept DIRECTORY` behind it keeps the store there, so that two builds start over the same one. Without `--bench`, as under
-//! `cargo test`, it only sees that everything works.
+//! users a second for ten seconds with the flush lag, durable changes a second, what is resident while millions of strangers come, the
+//! program from its start to its first right answer, and the time of a login over volatile, embedded and Redis memory, one after the other
+//! in one run. `-- --starts` is the program's starts alone, `-- --strangers` the strangers; `--kept DIRECTORY` behind the former keeps the
+//! store there, so that two builds start over the same one. Without `--bench`, as under `cargo test`, it only sees that everything works.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time and waits for real processes")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people have three digits, not sixteen")]
@@ -25,6 +25,7 @@ mod rows;
 #[path = "../support/service.rs"]
 mod service;
 mod starts;
+mod strangers;
 #[expect(dead_code, reason = "browsers are others' concern")]
 #[path = "../support/mod.rs"]
 mod support;
@@ -41,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) users: u32,
     pub(crate) sustained_s: u32,
     pub(crate) durable: usize,
+    /// Names that nobody has.
+    pub(crate) strangers: u32,
     /// Databases of this size, over a store of so many users, so often.
     pub(crate) files: Size,
     pub(crate) started_users: usize,
@@ -53,6 +56,7 @@ const FULL: Plan = Plan {
     users: 1_000_000,
     sustained_s: 10,
     durable: 2_000,
+    strangers: 3_000_000,
     files: Size::FULL,
     started_users: 1_000_000,
     starts: 5,
@@ -63,6 +67,7 @@ const TEST: Plan = Plan {
     users: 1_000,
     sustained_s: 1,
     durable: 16,
+    strangers: 6_000,
     files: Size::SMALL,
     started_users: 1_000,
     starts: 1,
@@ -94,7 +99,11 @@ fn run() -> Result<(), Failure> {
     if at("--starts").is_some() {
         return starts::measure(&plan, kept);
     }
+    if at(strangers::STRANGERS).is_some() {
+        return strangers::measure(&plan);
+    }
     embedded::measure(&plan)?;
+    strangers::measure_apart(&arguments)?;
     starts::measure(&plan, kept)?;
     latency::measure(&plan)
 }
