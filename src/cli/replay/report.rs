@@ -23,8 +23,8 @@ pub(super) fn page(log: &str, parts: &[Part<'_>]) -> String {
     let figures = [
         ("Legitimate logins asked, over time", over_time(parts)),
         ("What they were asked for, by the gravest reason", causes(parts)),
-        ("By completed logins before", by_history(parts)),
-        ("Attacks caught, by legitimate logins asked", roc(parts)),
+        ("Legitimate logins asked, by how many the user completed before", by_history(parts)),
+        ("Attacks asked (up), by legitimate logins asked (across)", roc(parts)),
     ];
     page.push_str(HEAD);
     add(&mut page, format_args!("<h1>What would have been asked</h1>\n<p>{}{}</p>\n", escape(log), period(parts)));
@@ -97,7 +97,7 @@ i { float: left; width: .7rem; height: .7rem; border-radius: .2rem; margin: .35r
 figure { margin: 0 0 2.2rem }
 figcaption { font-weight: 600; margin-bottom: .5rem }
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif }
-svg text { fill: var(--soft) }
+svg text { fill: var(--soft); paint-order: stroke; stroke: var(--page); stroke-width: 4px; stroke-linejoin: round }
 svg .grid { stroke: var(--line) }
 svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round }
 i.a { background: var(--a) } i.b { background: var(--b) }

@@ -89,7 +89,8 @@ pub(super) fn by_history(parts: &[Part<'_>]) -> Option<String> {
         return None;
     }
     let classes = f64::from(u8::try_from(HISTORIES.len()).unwrap_or(1));
-    let mut plot = Plot::new(200.0, 48.0, [0.0, classes], most * 1.08);
+    // Room for the figure above the highest bar.
+    let mut plot = Plot::new(200.0, 48.0, [0.0, classes], most * 1.15);
     plot.shares_up();
     for (((_, name), class), at) in HISTORIES.iter().zip(0..).zip(0_u8..) {
         let (left, right) = (plot.x(f64::from(at)), plot.x(f64::from(at) + 1.0));
@@ -102,6 +103,7 @@ pub(super) fn by_history(parts: &[Part<'_>]) -> Option<String> {
             let value = shares(part)[class];
             let (top, bottom) = (plot.y(value), plot.y(0.0));
             plot.bar(colour, [x + 1.0, top, width - 2.0, bottom - top], &format!("{}: {}", part.name, percent(value)));
+            plot.text(x + width / 2.0, top - 4.0, "middle", &percent(value));
             x += width;
         }
     }
@@ -116,9 +118,12 @@ pub(super) fn roc(parts: &[Part<'_>]) -> Option<String> {
     let mut plot = Plot::new(360.0, 48.0, [0.0, 1.0], 1.0);
     plot.shares_up();
     plot.shares_across();
-    for ((curve, class), part) in curves.iter().zip(CLASSES).zip(parts) {
+    for (curve, class) in curves.iter().zip(CLASSES) {
         let points = curve.iter().map(|point| (point.legitimate, point.attacks));
         plot.line(class, &std::iter::once((0.0, 0.0)).chain(points).collect::<Vec<_>>());
+    }
+    // Over all lines, so that none strikes a name out.
+    for ((curve, class), part) in curves.iter().zip(CLASSES).zip(parts) {
         let mut named = None;
         for (point, level) in curve.iter().filter_map(|point| Some((point, point.level?))) {
             let shares = format!("{} of attacks at {}", percent(point.attacks), percent(point.legitimate));
