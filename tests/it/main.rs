@@ -30,6 +30,7 @@ mod http;
 mod layering;
 mod lists;
 mod messages;
+mod networks;
 mod openapi;
 mod pages;
 mod peers;
