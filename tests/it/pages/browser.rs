@@ -149,6 +149,9 @@ impl Browser {
             return;
         }
         let Some(axe) = axe() else { return };
+        eventually("the page is there with its style", || {
+            (self.script("return document.readyState", &json!([])) == "complete").then_some(())
+        });
         let run = "const done = arguments[arguments.length - 1];
             axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations
                 .filter((one) => ['serious', 'critical'].includes(one.impact))
@@ -175,12 +178,14 @@ impl Drop for Browser {
 
 /// None for what passes by itself: an element that is not there yet, or not any more, or not ready.
 fn passing(told: Result<Value, Refused>) -> Option<Value> {
-    const PASSING: [&str; 5] = [
+    const PASSING: [&str; 6] = [
         "no such element",
         "stale element reference",
         "element not interactable",
         "element click intercepted",
         "detached shadow root",
+        // A page on a busy machine is not drawn yet.
+        "timeout",
     ];
     match told {
         Ok(value) => Some(value),
