@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// The default store, and whoever has no factor proves an address.
 const CONFIG: &str = "[memory]\npath = 'state'\n[server]\nlisten = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\nworkers = 1\n\
 [telemetry]\nlog_format = 'json'\n[hooks]\nlisten = '127.0.0.1:0'\ntrusted_proxies = ['127.0.0.1']\n\
-challenge_url = 'http://site.example/askance/challenge'\nemail_header = 'remote-email'\ndeadline_ms = 10000\n\
+challenge_url = 'http://localhost:8080/askance/challenge'\nemail_header = 'remote-email'\ndeadline_ms = 10000\n\
 [mfa]\nenabled = true\nfactors = ['email', 'totp']\n[[mfa.connectors]]\nname = 'mail'\nkind = 'email'\ntype = 'http'\n\
 url = 'http://127.0.0.1:9/'\nallow = ['127.0.0.0/8']\n";
 
@@ -46,10 +46,10 @@ pub(crate) fn look(users: usize, again: usize) -> Result<Looks, Failure> {
             "/v1/hook/forward",
             &format!(
                 "remote-user: user-{user}\r\nremote-email: user-{user}@example.org\r\nsec-fetch-mode: navigate\r\n\
-                 x-forwarded-proto: http\r\nx-forwarded-host: site.example\r\nx-forwarded-uri: /inbox\r\n"
+                 x-forwarded-proto: http\r\nx-forwarded-host: localhost:8080\r\nx-forwarded-uri: /inbox\r\n"
             ),
         )?;
-        let page = asked.location.strip_prefix("http://site.example").ok_or("the hook does not lead to the page")?;
+        let page = asked.location.strip_prefix("http://localhost:8080").ok_or("the hook does not lead to the page")?;
         let mut cookie = String::new();
         for number in 0..=again {
             let begun = Instant::now();
@@ -73,7 +73,7 @@ pub(crate) fn look(users: usize, again: usize) -> Result<Looks, Failure> {
 fn exchange(stream: &mut TcpStream, path: &str, more: &str) -> Result<Answer, Failure> {
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: site.example\r\nuser-agent: {CHROME}\r\nx-forwarded-for: 203.0.113.9\r\n{more}\r\n"
+        "GET {path} HTTP/1.1\r\nhost: localhost:8080\r\nuser-agent: {CHROME}\r\nx-forwarded-for: 203.0.113.9\r\n{more}\r\n"
     )?;
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
