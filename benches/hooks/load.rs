@@ -37,7 +37,7 @@ impl Load {
             let (stream, request) = (self.connect().await?, self.request.clone());
             tasks.spawn(drive(stream, request, run));
         }
-        let mut latency_ns = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)?;
+        let mut latency_ns = latency_ns()?;
         while let Some(ended) = tasks.join_next().await {
             ended??.into_iter().for_each(|taken| latency_ns.saturating_record(taken));
         }
@@ -60,6 +60,11 @@ impl Load {
         stream.set_nodelay(true)?;
         Ok(stream)
     }
+}
+
+/// For times in nanoseconds.
+pub(crate) fn latency_ns() -> Result<Histogram<u64>, Failure> {
+    Ok(Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)?)
 }
 
 async fn drive(mut stream: TcpStream, request: Vec<u8>, run: Duration) -> Result<Vec<u64>, String> {

@@ -1,7 +1,7 @@
 //! How long a page of ours takes: the first look at it, which begins a challenge on the disk, and each one after it.
 
 use crate::Failure;
-use crate::load::CHROME;
+use crate::load::{CHROME, latency_ns};
 use crate::site::Askance;
 use hdrhistogram::Histogram;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -39,7 +39,7 @@ pub(crate) fn look(users: usize, again: usize) -> Result<Looks, Failure> {
     let askance = Askance::start(directory.path(), CONFIG)?;
     let mut hooks = TcpStream::connect(askance.hooks)?;
     hooks.set_nodelay(true)?;
-    let mut looks = Looks { first: Histogram::new(3)?, again: Histogram::new(3)?, bytes_max: 0 };
+    let mut looks = Looks { first: latency_ns()?, again: latency_ns()?, bytes_max: 0 };
     for user in 0..users {
         let asked = exchange(
             &mut hooks,
