@@ -1,11 +1,10 @@
 //! A clock that is set an hour forward or back: what is over stays over, and what was used stays used.
 
-use super::replica::{CLIENT, Replica, run};
+use super::replica::{Replica, run};
 use super::together::eventually;
 use crate::support::redis::RedisServer;
 use askance::clock::{Clock, Timestamp};
-use askance::event::{Factor, FactorSet};
-use askance::memory::decisions::{DecisionId, LoginResult, Report, Settlement};
+use askance::memory::decisions::{DecisionId, LoginResult, Settlement};
 use askance::memory::vault::{Place, Put, Record};
 use askance::memory::{Memory, MemoryError};
 
@@ -17,13 +16,7 @@ fn from_now(ms: i64) -> Timestamp {
 
 /// An outcome, told to a replica whose clock is so many ms off.
 async fn succeed(replica: &Replica, id: DecisionId, off_ms: i64) -> Result<Settlement, MemoryError> {
-    let report = Report {
-        client: CLIENT,
-        result: LoginResult::Success,
-        factor: Some(Factor::Totp),
-        verified_here: FactorSet::EMPTY,
-    };
-    replica.memory.settle(id, from_now(off_ms), report).await
+    replica.tell_at(id, LoginResult::Success, from_now(off_ms)).await
 }
 
 /// The time of a demand is measured, not read off a clock: whoever sets theirs back finds it over.

@@ -231,10 +231,20 @@ impl Replica {
         id: DecisionId,
         result: LoginResult,
     ) -> Result<askance::memory::decisions::Settlement, MemoryError> {
+        self.tell_at(id, result, Clock.now()).await
+    }
+
+    /// The same by a clock of its own.
+    pub(crate) async fn tell_at(
+        &self,
+        id: DecisionId,
+        result: LoginResult,
+        now: Timestamp,
+    ) -> Result<askance::memory::decisions::Settlement, MemoryError> {
         self.memory
             .settle(
                 id,
-                Clock.now(),
+                now,
                 Report { client: CLIENT, result, factor: Some(Factor::Totp), verified_here: FactorSet::EMPTY },
             )
             .await
