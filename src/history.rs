@@ -214,15 +214,19 @@ impl UserHistory {
         (!self.networks.is_empty()).then(|| self.networks.iter().any(|known| known.tag == tag))
     }
 
-    /// What the user's devices tell of how long they keep one; `None` while that is open.
+    /// What the user's devices with this family of browsers tell of how long they keep one, or all of them where none has it; `None` while
+    /// that is open. It is browsers that clear their cookies: who has one that does may have another that does not.
     #[must_use]
-    pub fn device_habit(&self) -> Option<DeviceHabit> {
+    pub fn device_habit(&self, family: Option<AgentFamily>) -> Option<DeviceHabit> {
+        let is_of_family = |known: &KnownDevice| family.is_some() && known.family == family;
+        let has_family = self.devices.iter().any(is_of_family);
+        let devices = || self.devices.iter().filter(|known| !has_family || is_of_family(known));
         let span_s = |known: &KnownDevice| known.usage.last_s.saturating_sub(known.first_s);
-        if self.devices.iter().any(|known| span_s(known) >= DEVICE_KEPT_S) {
+        if devices().any(|known| span_s(known) >= DEVICE_KEPT_S) {
             return Some(DeviceHabit::Keeps);
         }
         let is_lost = |known: &KnownDevice| span_s(known) < Usage::DAY_S;
-        (self.devices.len() >= DEVICES_LOST && self.devices.iter().all(is_lost)).then_some(DeviceHabit::Loses)
+        (devices().count() >= DEVICES_LOST && devices().all(is_lost)).then_some(DeviceHabit::Loses)
     }
 
     /// Whether the user completed a login through an anonymiser at most `window_days` before `now`.

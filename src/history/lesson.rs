@@ -30,7 +30,7 @@ pub struct Login {
     pub country: Option<CountryCode>,
     /// Where; `None` unless the place is valid (no anonymiser, no hosting, no satellite, located).
     pub place: Option<Place>,
-    /// The network hides where its user is.
+    /// The network hides where its user is: an anonymiser's, or a data centre's.
     pub is_anonymous: bool,
     /// What was proved.
     pub proof: Proof,

@@ -85,6 +85,24 @@ fn a_flood_does_not_flush_what_was_used_on_many_days() {
 }
 
 #[test]
+fn what_devices_tell_of_how_long_they_are_kept_is_told_by_their_browser() {
+    let [phone, laptop, other] = [1, 2, 3].map(AgentFamily::from_bits);
+    let mut history = UserHistory::default();
+    let mut record = |family: AgentFamily, tag: u64, day: u32| {
+        let agent = Some(Agent { family, major: 1 });
+        history.record(&Login { device: Some(DeviceTag(tag)), agent, ..login(NOW_S + day * Usage::DAY_S) });
+        [phone, laptop, other].map(|family| history.device_habit(Some(family)))
+    };
+    let (keeps, loses) = (Some(DeviceHabit::Keeps), Some(DeviceHabit::Loses));
+    assert_eq!(record(laptop, 10, 0), [None; 3]);
+    assert_eq!(record(laptop, 11, 1), [None; 3], "two are few");
+    assert_eq!(record(laptop, 12, 2), [loses; 3], "of another browser, all devices tell");
+    assert_eq!(record(phone, 20, 3), [None, loses, loses]);
+    assert_eq!(record(phone, 20, 24), [keeps, loses, keeps], "that the phone stays says nothing of the laptop");
+    assert_eq!(record(laptop, 12, 25), [keeps, keeps, keeps], "it came back");
+}
+
+#[test]
 fn the_last_places_are_kept_and_one_spot_is_one_place() {
     let mut history = UserHistory::default();
     for (age_s, latitude) in [(500, 10.0), (400, 10.1), (300, 20.0), (200, 30.0), (100, 40.0), (600, 50.0)] {

@@ -2,7 +2,7 @@
 
 use super::Loaded;
 use crate::clock::Timestamp;
-use crate::context::network::NetworkKind;
+use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::{Location, LoginContext, Place};
 use crate::device_token::TokenUse;
 use crate::history::{Lesson, Login, Proof, UserHistory};
@@ -109,15 +109,20 @@ pub(super) fn login(context: &LoginContext<'_>, issued: Option<TokenUse>, is_cop
         asn: context.address.asn,
         country: context.country,
         place: valid_place(context),
-        is_anonymous: context.address.kinds.is_anonymizer(),
+        is_anonymous: is_anonymous(context.address.kinds),
         proof: Proof::of(context.first_factor, None),
     }
+}
+
+/// Databases take many a VPN's exit for a data centre, and who logs in behind one is somewhere else.
+fn is_anonymous(kinds: NetworkKinds) -> bool {
+    kinds.is_anonymizer() || kinds.has(NetworkKind::Hosting)
 }
 
 /// A relay, a VPN, a data centre or a ground station is no place where a user is.
 fn valid_place(context: &LoginContext<'_>) -> Option<Place> {
     let kinds = context.address.kinds;
-    let elsewhere = kinds.is_anonymizer() || kinds.has(NetworkKind::Hosting) || kinds.has(NetworkKind::Satellite);
+    let elsewhere = is_anonymous(kinds) || kinds.has(NetworkKind::Satellite);
     match context.location {
         Location::Known(place) if !elsewhere => Some(place),
         Location::Known(_) | Location::Missing | Location::Unusable | Location::Failed => None,

@@ -98,7 +98,7 @@ causes! {
     /// The same through a provider that is new to the user: one honest login in twenty, seven of ten of a thief's in the country.
     DeviceKnownInNewSystem device_known_in_new_system = -1.0;
     /// The same where the country is new, too: one honest login in a hundred, two of three of a thief's who does not care where.
-    DeviceKnownElsewhere device_known_elsewhere = -0.4;
+    DeviceKnownElsewhere device_known_elsewhere = -0.05;
     /// The device was known, and its days are over: one honest login in nine, and nobody else's.
     DeviceAged device_aged = -2.5;
     /// The browser on a known device is another one than any of the user's.
@@ -110,10 +110,10 @@ causes! {
     DeviceAndBrowserNew device_and_browser_new = 2.1;
     /// No device of the user was seen within the window, and this one never was: cookies do not last, so that of honest
     /// logins after a month two in five look so. Or the user never had one to tell, and tells none.
-    DevicesLapsed devices_lapsed = 0.9;
-    /// A device that is not known, of a user who has kept one for long.
+    DevicesLapsed devices_lapsed = 0.75;
+    /// A device that is not known, of a user who has kept one with such a browser for long.
     DeviceHabitKept device_habit_kept = 0.2;
-    /// The same of a user whose devices never came back: a browser that clears its cookies.
+    /// The same of a user whose devices with such a browser never came back: it clears its cookies.
     DeviceHabitLost device_habit_lost = -0.9;
     /// The network (/24 or /48) is known: three honest logins in four on a new device, one in six of an intruder who is in the
     /// same town.
@@ -122,21 +122,21 @@ causes! {
     NetworkNew network_new = 0.85;
     /// The autonomous system is new, the country is not: one honest login in ten, half of an intruder's.
     SystemNew system_new = 1.3;
-    /// The country is new: one honest login in fifty, most of an intruder's who does not care.
-    CountryNew country_new = 2.0;
+    /// The country is new: one honest login in fifty, most of an intruder's who does not care. Less than that ratio, since one who does
+    /// care comes from the user's country.
+    CountryNew country_new = 1.65;
     /// Farther from the last place than 250 km for each hour since: one honest login in twelve in a new country, one in five of a
     /// thief's, who need not pack.
     TravelFast travel_fast = 1.0;
     /// A VPN or a proxy: honest users have them, too, and what is new of its network is counted already, but for its country, which is
     /// chosen and no place of the user's. What a list has against the exit is said of all who share it, and not counted beside.
-    Anonymizer anonymizer = 0.1;
-    /// An anonymiser, or what databases take for a data centre, on a device that is known, of a user who came through an anonymiser
-    /// within 90 days: six of ten honest logins there, one in fifty of a thief's. Less than that ratio, since whoever steals a
-    /// device may have seen what it is used with.
+    Anonymizer anonymizer = 0.3;
+    /// An anonymiser, or what databases take for a data centre, on a device that is known, of a user who came through either within 180
+    /// days: eight of ten honest logins there, one in fifteen of a thief's.
     AnonymizerHabit anonymizer_habit = -2.5;
-    /// The same on a device that is not: one honest login in three, one in forty of an intruder's. Less than that ratio, since an
-    /// intruder may know the user.
-    AnonymizerHabitDeviceNew anonymizer_habit_device_new = -1.5;
+    /// The same on a device that is not: half of honest logins there, one in twenty of an intruder's. It takes back what is said of such a
+    /// network, and half of what is new of it.
+    AnonymizerHabitDeviceNew anonymizer_habit_device_new = -2.85;
     /// A network that is new and that no database tells to be an anonymiser's, on a device that is known, of such a user: databases do
     /// not know every exit. Twice as likely of the user as of a thief.
     AnonymizerHabitNewNetwork anonymizer_habit_new_network = -0.7;
@@ -144,7 +144,7 @@ causes! {
     Tor tor = 2.3;
     /// A data centre: one honest login in a hundred, and the mark of a proxying phisher. Less than its ratio of 3.4, since
     /// databases take VPN exits and offices for one.
-    Hosting hosting = 2.5;
+    Hosting hosting = 2.1;
     /// On a list that is not hard by itself: two honest logins in a hundred, one in three of an intruder's who does not care.
     Listed listed = 2.3;
     /// A bot, by the edge's word. An assumption.

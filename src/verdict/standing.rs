@@ -19,7 +19,7 @@ pub(super) struct Standing {
     pub(super) is_device_aged: bool,
     /// The user has no device that could be told: a mail program, say.
     pub(super) has_no_device: bool,
-    /// The user comes through anonymisers, too.
+    /// The user comes through anonymisers or data centres, too.
     pub(super) hides: bool,
 }
 
@@ -32,8 +32,8 @@ pub(super) struct Novelty {
     pub(super) is_new_asn: Option<bool>,
 }
 
-/// Who came through an anonymiser at most so many days ago is somebody who uses one. As long as a place counts.
-const HIDES_DAYS: u32 = 90;
+/// Who came through an anonymiser at most so many days ago is somebody who uses one. As long as a country counts.
+const HIDES_DAYS: u32 = 180;
 
 impl Standing {
     pub(super) fn new(context: &LoginContext<'_>, recall: Recall<'_>) -> Self {
@@ -52,7 +52,8 @@ impl Standing {
                 let is_new_asn = !is_familiar && context.address.asn.is_some_and(|asn| history.is_new_asn(asn));
                 let devices = [context.device, context.token.map(|token| token.device)];
                 let is_device_aged = devices.into_iter().flatten().any(|tag| history.has_device(tag));
-                let (network, habit) = (novelty(context, history), history.device_habit());
+                let family = context.agent.map(|agent| agent.family);
+                let (network, habit) = (novelty(context, history), history.device_habit(family));
                 let has_no_device = !history.has_devices();
                 let hides = history.hides(context.time, HIDES_DAYS);
                 Self { is_new_asn, network, habit, is_device_aged, has_no_device, hides, ..none }.trusting(history)

@@ -203,8 +203,14 @@ fn who_uses_anonymisers_is_known_by_that() {
     for (what, exit, scene, expected) in [
         ("never before", None, HOSTED, &["device_known_in_new_system", "system_new", "hosting"][..]),
         ("last week", ago(7), HOSTED, &["device_known_in_new_system", "system_new", "hosting", "anonymizer_habit"]),
-        ("too long ago", ago(91), HOSTED, &["device_known_in_new_system", "system_new", "hosting"]),
-        ("through the same again", ago(89), EXIT, &["device_known", "network_new", "anonymizer_habit"]),
+        ("too long ago", ago(181), HOSTED, &["device_known_in_new_system", "system_new", "hosting"]),
+        ("through the same again", ago(179), EXIT, &["device_known", "network_new", "anonymizer_habit"]),
+        (
+            "through what databases take for a data centre",
+            Some(Scene { ip: "203.0.113.9", at_s: NOW_S - 7 * DAY_S, ..HOSTED }),
+            HOSTED,
+            &["device_known", "network_new", "hosting", "anonymizer_habit"],
+        ),
         (
             "on a device that is new",
             ago(7),
