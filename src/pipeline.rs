@@ -38,6 +38,7 @@ use crate::verdict::{self, Verdict};
 use crate::webhooks::{EventKind, Events};
 use arc_swap::ArcSwap;
 use gather::Browser;
+use std::net::IpAddr;
 use std::sync::Arc;
 use teach::{decision, is_copied, lesson, login, teaches_at_once, visit};
 
@@ -79,6 +80,24 @@ pub struct Loaded {
     pub geoip: GeoIp,
     /// The address lists.
     pub lists: Arc<IpLists>,
+}
+
+impl Loaded {
+    /// An address is about to be looked up: has come what the searches begin with.
+    fn prefetch_indexes(&self, ip: Option<IpAddr>) {
+        if let Some(ip) = ip {
+            self.geoip.prefetch_index(ip);
+            self.lists.prefetch_index(ip);
+        }
+    }
+
+    /// The same of what they search, when that has come.
+    fn prefetch_networks(&self, ip: Option<IpAddr>) {
+        if let Some(ip) = ip {
+            self.geoip.prefetch_networks(ip);
+            self.lists.prefetch_ranges(ip);
+        }
+    }
 }
 
 /// Which look at a login it is.
@@ -160,13 +179,18 @@ impl<M: Memory> Pipeline<M> {
     ) -> Result<Scored<'a>, Fetch> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
+        let who = self.who(event);
+        self.memory.prefetch_place(who.user);
         let browser = Browser::new(&loaded.tokens, event);
-        let context = self.gather(&loaded, event, browser.token, now);
+        let context = self.gather(&loaded, event, who, browser.token, now);
         let judge = |recall: Recall<'_>| verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
         // For a browser without a token of this user, and for one whose token was copied.
         let fresh = DeviceToken::first(self.ids.device());
         let issued = self.token_use(&context, fresh);
         let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
+        if let Some(sources) = &context.address.sources {
+            self.velocity.prefetch_counts(sources);
+        }
         let (mut judged, mut has_history) = (None, false);
         let how = if look.is_alone { Sharing::Later } else { Sharing::Compared };
         let visited = self.adopt(context.anchor, context.user).and_then(|()| {
@@ -248,7 +272,7 @@ impl<M: Memory> Pipeline<M> {
     pub fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), Unvisited> {
         let loaded = self.loaded.load();
         let token = Browser::new(&loaded.tokens, event).token;
-        let context = self.gather(&loaded, event, token, now);
+        let context = self.gather(&loaded, event, self.who(event), token, now);
         let past = login(&context, None, false);
         let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
         let lesson = Lesson::Completed(Login { proof, ..past });

@@ -212,6 +212,20 @@ impl Velocity {
         near.or_else(|| sources.system.and_then(|key| find(self.table.shard(key).find(key), Scope::System)))
     }
 
+    /// A login from here is about to be counted: has what is read first come from where memory is slow.
+    pub fn prefetch_keys(&self, sources: &Sources) {
+        let shard = self.table.shard(sources.prefix);
+        shard.prefetch_set(sources.prefix);
+        shard.prefetch_set(sources.address);
+    }
+
+    /// The same of what is counted, when that has come.
+    pub fn prefetch_counts(&self, sources: &Sources) {
+        let shard = self.table.shard(sources.prefix);
+        shard.prefetch_source(sources.prefix);
+        shard.prefetch_source(sources.address);
+    }
+
     /// Sources that are held.
     #[must_use]
     pub fn held(&self) -> usize {

@@ -153,6 +153,16 @@ impl Found {
 type Hits<'a> = ArrayVec<Option<Hit<'a>>, { FILES_MAX * Role::ALL.len() }>;
 
 impl GeoIp {
+    /// `ip` is about to be looked up: has what the search begins with come from where memory is slow.
+    pub fn prefetch_index(&self, ip: IpAddr) {
+        self.entries.iter().for_each(|entry| entry.database.prefetch_index(ip.to_canonical()));
+    }
+
+    /// The same of what is searched, when that has come.
+    pub fn prefetch_networks(&self, ip: IpAddr) {
+        self.entries.iter().for_each(|entry| entry.database.prefetch_networks(ip.to_canonical()));
+    }
+
     /// What the databases say of `ip`; of local addresses nothing, whatever they hold. Allocates nothing.
     #[must_use]
     pub fn look_up(&self, ip: IpAddr) -> Found {

@@ -154,6 +154,20 @@ impl IpLists {
         })
     }
 
+    /// `ip` is about to be looked up: has what the search begins with come from where memory is slow.
+    pub fn prefetch_index(&self, ip: IpAddr) {
+        self.ranges().for_each(|ranges| ranges.prefetch_index(ip.to_canonical()));
+    }
+
+    /// The same of what is searched, when that has come.
+    pub fn prefetch_ranges(&self, ip: IpAddr) {
+        self.ranges().for_each(|ranges| ranges.prefetch_ranges(ip.to_canonical()));
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = &Ranges> {
+        self.lists.iter().filter_map(List::ranges)
+    }
+
     /// What the lists say of `ip`, and of the system it belongs to where that is known, at `now`. The allow list comes
     /// first; then the longest prefix on a list that is not stale wins, and any prefix wins over a system. What the
     /// network is used for is said by every list that has it, not only by the closest.

@@ -98,9 +98,9 @@ impl Embedded {
         let decisions_max = pending_max + settled_max;
         let changes = Arc::new(Changes::new(decisions_max));
         let read = |store: &StoreFile| {
-            let mut users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
+            let users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
             let known = store.users().unwrap_or(0);
-            users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
+            users.reserve(usize::try_from(known).unwrap_or(0));
             load(store, &users, progress).map(|()| users)
         };
         let damaged = |error: redb::Error| StartError::of(place.file(), Unopened::Damaged(error.to_string()));
@@ -240,6 +240,14 @@ impl Memory for Embedded {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unvisited> {
         self.shared.users.visit(user, judge).map_err(|unread| self.unvisited(user, unread))
+    }
+
+    fn prefetch_place(&self, user: UserKey) {
+        self.shared.users.prefetch_place(user);
+    }
+
+    fn prefetch_row(&self, user: UserKey) {
+        self.shared.users.prefetch_row(user);
     }
 
     /// It is on the disk under the new key before it is no longer there under the old one.

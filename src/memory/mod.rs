@@ -138,6 +138,13 @@ pub enum Record {
 /// A store of histories and decisions, shared by all cores. Every call is one atomic step, and none holds a lock while
 /// anybody waits. What a login needs waits for nothing, so that nothing of it outlives a wait.
 pub trait Memory: Send + Sync + fmt::Debug + 'static {
+    /// A user is about to be visited: has what is read first come from where memory is slow. Nobody waits for it, and where nothing is to
+    /// be gained nothing is done.
+    fn prefetch_place(&self, _user: UserKey) {}
+
+    /// The same of the row, when the place has come.
+    fn prefetch_row(&self, _user: UserKey) {}
+
     /// Shows one user's history to `judge`, and learns what it returns.
     ///
     /// # Errors

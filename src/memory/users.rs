@@ -1,24 +1,24 @@
-//! Histories in memory: a map of rows, bounded, in shards of their own locks.
+//! Histories in memory: a table of rows, bounded, in shards of their own locks.
 //!
-//! Guards of the map stay in this file.
+//! Guards of the table stay in this room.
 
 mod adoption;
 mod aging;
+mod table;
 
 use super::MemoryError;
 use super::changes::Changes;
 use crate::history::{Lesson, RowError, UserHistory};
-use crate::keyed_hash::{KeyIsHash, UserKey};
-use dashmap::{DashMap, Entry};
-use std::hash::BuildHasherDefault;
+use crate::keyed_hash::UserKey;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use table::Table;
 
 /// The histories of all users, as rows of some 150 bytes. Over a store, the row of a user who was away longest is in the store
 /// only, and stands here as an empty one, some 50 bytes: whether somebody is known is told without asking the store.
 #[derive(Debug)]
 pub(super) struct Users {
-    rows: DashMap<UserKey, Box<[u8]>, BuildHasherDefault<KeyIsHash>>,
+    rows: Table,
     users_max: usize,
     /// How many more users may come until the next sweep, which counts them.
     room: AtomicUsize,
@@ -55,14 +55,11 @@ impl From<Unread> for MemoryError {
     }
 }
 
-/// More shards than cores, so that two logins seldom meet at one lock.
-const SHARDS: usize = 256;
-
 impl Users {
     /// Nobody yet.
     pub(super) fn new(users_max: usize) -> Self {
         Self {
-            rows: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
+            rows: Table::new(),
             users_max,
             room: AtomicUsize::new(with_surplus(users_max)),
             changes: None,
@@ -86,37 +83,44 @@ impl Users {
         user: UserKey,
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unread> {
-        let (answer, lesson) = if let Some(mut row) = self.rows.get_mut(&user) {
+        if let Some(row) = self.rows.shard(user).get_mut(user) {
             if row.is_empty() {
                 return Err(Unread::Elsewhere);
             }
             let mut history = UserHistory::default();
-            history.fill(&row)?;
+            history.fill(row)?;
             let (answer, lesson) = judge(Some(&history));
             if let Some(lesson) = &lesson {
                 history.learn(lesson);
-                write(&mut row, &history);
+                write(row, &history);
                 self.note(user);
             }
             return Ok(answer);
-        } else {
-            judge(None)
-        };
+        }
+        let (answer, lesson) = judge(None);
         if let Some(lesson) = lesson.filter(|lesson| lesson.begins_a_history() && self.takes_room()) {
+            let mut shard = self.rows.shard(user);
             // Another login of the same user may have come first: merge, never overwrite.
-            let (mut row, mut history) = match self.rows.entry(user) {
-                Entry::Vacant(place) => (place.insert(Box::default()), UserHistory::default()),
-                Entry::Occupied(entry) if entry.get().is_empty() => return Err(Unread::Elsewhere),
-                Entry::Occupied(entry) => {
-                    let history = UserHistory::read_row(entry.get())?;
-                    (entry.into_ref(), history)
-                }
+            let mut history = match shard.get(user) {
+                None => UserHistory::default(),
+                Some([]) => return Err(Unread::Elsewhere),
+                Some(row) => UserHistory::read_row(row)?,
             };
             history.learn(&lesson);
-            write(&mut row, &history);
+            write(shard.get_or_insert(user), &history);
             self.note(user);
         }
         Ok(answer)
+    }
+
+    /// A user is about to be visited: has their place come from where memory is slow.
+    pub(super) fn prefetch_place(&self, user: UserKey) {
+        self.rows.prefetch_place(user);
+    }
+
+    /// The same of their row, when the place has come.
+    pub(super) fn prefetch_row(&self, user: UserKey) {
+        self.rows.prefetch_row(user);
     }
 
     /// Under the lock of the row.
@@ -142,15 +146,15 @@ impl Users {
     }
 
     fn take_out(&self, user: UserKey) {
-        if self.rows.remove(&user).is_some_and(|(_, row)| row.is_empty()) {
+        let taken = self.rows.shard(user).remove(user);
+        if taken.is_some_and(|row| row.is_empty()) {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// Makes room for so many rows at once, evenly spread, as keyed hashes are.
-    pub(super) fn reserve(&mut self, count: usize) {
-        // The map makes room for as many in each of its shards. Where there is none, it grows as it is filled.
-        self.rows.try_reserve(count.div_ceil(SHARDS)).unwrap_or_default();
+    pub(super) fn reserve(&self, count: usize) {
+        self.rows.reserve(count);
     }
 
     /// Takes a row from the store, up to the bound; of users beyond it, only that there is one.
@@ -159,27 +163,25 @@ impl Users {
         if row.is_empty() {
             self.elsewhere.fetch_add(1, Ordering::Relaxed);
         }
-        self.rows.insert(user, row);
+        self.rows.shard(user).insert(user, row);
     }
 
     /// Puts in what the store has of a user whose row is elsewhere, if `is_current` still; a row that is here stays.
     pub(super) fn fill(&self, user: UserKey, row: Option<Box<[u8]>>, is_current: impl FnOnce() -> bool) {
-        if let Entry::Occupied(mut entry) = self.rows.entry(user)
-            && entry.get().is_empty()
-            && is_current()
-        {
+        let mut shard = self.rows.shard(user);
+        if shard.get(user).is_some_and(<[u8]>::is_empty) && is_current() {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
             match row {
-                Some(row) => drop(entry.insert(row)),
-                None => drop(entry.remove()),
-            }
+                Some(row) => shard.insert(user, row),
+                None => shard.remove(user),
+            };
         }
     }
 
     /// The rows of these users, without those who have none.
     pub(super) fn rows_of(&self, users: &[UserKey]) -> Vec<(UserKey, Box<[u8]>)> {
-        let row = |user: &UserKey| self.rows.get(user).filter(|row| !row.is_empty()).map(|row| (*user, row.clone()));
-        users.iter().filter_map(row).collect()
+        let row = |user: UserKey| self.rows.shard(user).get(user).filter(|row| !row.is_empty()).map(Box::from);
+        users.iter().filter_map(|user| Some((*user, row(*user)?))).collect()
     }
 
     /// Forgets users beyond the bound, and makes room for others; called once a second.
@@ -191,12 +193,12 @@ impl Users {
 
     /// Whether there is a row of this user, here or in the store.
     pub(super) fn is_known(&self, user: UserKey) -> bool {
-        self.rows.contains_key(&user)
+        self.rows.shard(user).get(user).is_some()
     }
 
     /// Whether this user's row is in the store only.
     pub(super) fn is_elsewhere(&self, user: UserKey) -> bool {
-        self.rows.get(&user).is_some_and(|row| row.is_empty())
+        self.rows.shard(user).get(user).is_some_and(<[u8]>::is_empty)
     }
 
     /// How many rows may come from the store at once, to go there again.
@@ -215,7 +217,7 @@ impl Users {
     }
 
     /// The sweep makes room at `users_max`; between two sweeps an eighth more may come, and no more than that. To count the
-    /// map here would lock each of its shards, which was a quarter of the time of an import.
+    /// table here would lock each of its shards, which was a quarter of the time of an import.
     fn takes_room(&self) -> bool {
         self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).is_ok()
     }
@@ -228,14 +230,16 @@ impl Users {
             return;
         }
         let last_login = |row: &[u8]| UserHistory::last_login_of_row(row);
-        let rows = self.rows.iter().filter(|entry| !entry.value().is_empty());
-        let mut times: Vec<u32> = rows.map(|entry| last_login(entry.value())).collect();
+        let mut times = Vec::with_capacity(resident);
+        for shard in self.rows.shards() {
+            times.extend(shard.rows().filter(|(_, row)| !row.is_empty()).map(|(_, row)| last_login(row)));
+        }
         let surplus = times.len().saturating_sub(self.users_max - self.users_max / 20);
         let (_, cutoff, _) = times.select_nth_unstable(surplus.min(self.users_max));
         let cutoff = *cutoff;
         let mut left = surplus;
-        self.rows.retain(|user, row| {
-            let is_written = || self.changes.as_ref().is_none_or(|changes| !changes.holds(*user));
+        let mut stays = |user: UserKey, row: &mut Box<[u8]>| {
+            let is_written = || self.changes.as_ref().is_none_or(|changes| !changes.holds(user));
             if left == 0 || row.is_empty() || last_login(row) > cutoff || !is_written() {
                 return true;
             }
@@ -245,7 +249,8 @@ impl Users {
                 self.elsewhere.fetch_add(1, Ordering::Relaxed);
             }
             self.changes.is_some()
-        });
+        };
+        self.rows.shards().for_each(|mut shard| shard.retain(&mut stays));
     }
 }
 
@@ -253,15 +258,16 @@ impl Users {
 impl Users {
     /// What is kept of a user, to come back to.
     pub(super) fn row(&self, user: UserKey) -> Option<Box<[u8]>> {
-        self.rows.get(&user).map(|row| row.clone())
+        self.rows.shard(user).get(user).map(Box::from)
     }
 
     /// Puts back what was kept of a user at some time.
     pub(super) fn put_back(&self, user: UserKey, row: Option<Box<[u8]>>) {
+        let mut shard = self.rows.shard(user);
         match row {
-            Some(row) => drop(self.rows.insert(user, row)),
-            None => drop(self.rows.remove(&user)),
-        }
+            Some(row) => shard.insert(user, row),
+            None => shard.remove(user),
+        };
     }
 }
 
@@ -305,14 +311,6 @@ mod tests {
             assert!(stranger.is_ok_and(|stranger| stranger));
         }
         assert_eq!(users.len(), 0);
-    }
-
-    #[test]
-    fn room_that_is_made_is_for_so_many_in_all() {
-        let mut users = Users::new(1_000_000);
-        users.reserve(1_000_000);
-        let rooms = users.rows.capacity();
-        assert!((1_000_000..4_000_000).contains(&rooms), "{rooms}");
     }
 
     #[test]

@@ -68,6 +68,14 @@ impl Memory for Volatile {
         self.users.visit(user, judge).map_err(|unread| Unvisited::Failed(unread.into()))
     }
 
+    fn prefetch_place(&self, user: UserKey) {
+        self.users.prefetch_place(user);
+    }
+
+    fn prefetch_row(&self, user: UserKey) {
+        self.users.prefetch_row(user);
+    }
+
     fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
         self.users.adopt(from, to).map_err(|(_, unread)| Unvisited::Failed(unread.into()))?;
         self.vault.adopt(from, to);

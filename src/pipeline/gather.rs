@@ -9,39 +9,61 @@ use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::{Account, Address, Claims, Location, LoginContext, Organization};
 use crate::device_token::{Cookie, DeviceToken, Origin, TokenKeys, TokenUse};
 use crate::event::{ClientIp, GivenLocation, LoginEvent};
-use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
+use crate::keyed_hash::{AddressTag, Anchor, DeviceTag, NetworkTag, UserKey};
+use crate::memory::Memory;
 use crate::units::CountryCode;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-impl<M> Pipeline<M> {
+/// Whose login it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Who {
+    pub(super) anchor: Anchor,
+    pub(super) user: UserKey,
+}
+
+impl<M: Memory> Pipeline<M> {
+    /// By what the event says, and the keys of the store.
+    pub(super) fn who(&self, event: &LoginEvent<'_>) -> Who {
+        let anchor = self.key.anchor(&event.tenant, &event.user.id);
+        Who { anchor, user: self.key.user_of(anchor) }
+    }
+
     /// Every lookup of one login, none of which waits.
     pub(super) fn gather<'a>(
         &self,
         loaded: &Loaded,
         event: &'a LoginEvent<'_>,
+        Who { anchor, user }: Who,
         token: Option<DeviceToken>,
         now: Timestamp,
     ) -> LoginContext<'a> {
-        let anchor = self.key.anchor(&event.tenant, &event.user.id);
         let ip = event.ip.ip();
+        // Memory is slower than all that is computed here: what is far away comes meanwhile, step by step.
+        loaded.prefetch_indexes(ip);
         let network = ip.map(|ip| self.key.network(anchor, ip));
-        let found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
-        let (asn, as_organization) = system(event, &found);
+        let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
+        let origin = network.map(|network| origin(network, agent));
+        let device = event.device_id.as_deref().map(|id| self.key.device(anchor, id));
+        self.memory.prefetch_row(user);
+        loaded.prefetch_networks(ip);
+        let phone = self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region);
+        let token = token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin));
+        let mut found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
+        let (asn, as_organization) = system(event, &mut found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
         let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));
         let sources = ip.map(|ip| self.key.sources(&event.tenant, ip, asn));
+        sources.iter().for_each(|sources| self.velocity.prefetch_keys(sources));
         let kinds = found.kinds.union(listed_kinds).union(given_kinds);
         let velocity = &loaded.signals.untrusted_ip.velocity;
         let location = locate(&found, event.location);
-        let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
-        let origin = network.map(|network| origin(network, agent));
         LoginContext {
             anchor,
-            user: self.key.user_of(anchor),
+            user,
             time: event.time,
-            device: event.device_id.as_deref().map(|id| self.key.device(anchor, id)),
-            token: token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin)),
+            device,
+            token,
             agent,
             address: Address {
                 text: ClientIp::text(&event.ip),
@@ -62,7 +84,7 @@ impl<M> Pipeline<M> {
             },
             location,
             country: country(&found, event.location),
-            phone: self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region),
+            phone,
             account: Account {
                 enrolled: event.user.enrolled,
                 has_email: event.user.has_email,
@@ -121,11 +143,11 @@ fn token_use(device: DeviceTag, token: DeviceToken, origin: Option<Origin>) -> T
 }
 
 /// The autonomous system as an edge gives it, else as the databases have it.
-fn system<'a>(event: &'a LoginEvent<'_>, found: &Found) -> (Option<u32>, Option<Organization<'a>>) {
+fn system<'a>(event: &'a LoginEvent<'_>, found: &mut Found) -> (Option<u32>, Option<Organization<'a>>) {
     let given = event.edge.as_organization.as_deref().map(Organization::Given);
     match event.edge.asn {
         Some(asn) => (Some(asn), given),
-        None => (found.asn, given.or_else(|| found.as_organization.clone().map(Organization::Known))),
+        None => (found.asn, given.or_else(|| found.as_organization.take().map(Organization::Known))),
     }
 }
 

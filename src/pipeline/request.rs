@@ -199,7 +199,7 @@ impl<M: Memory> Pipeline<M> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
         let browser = Browser::new(&loaded.tokens, event);
-        let context = self.gather(&loaded, event, browser.token, now);
+        let context = self.gather(&loaded, event, self.who(event), browser.token, now);
         let id = self.memory.name(self.ids.decision(now), context.user);
         self.adopt(context.anchor, context.user)?;
         let judge = |history: Option<&UserHistory>| {

@@ -9,6 +9,7 @@
 use super::Scope;
 use super::source::Source;
 use crate::keyed_hash::SourceKey;
+use prefetch_index::prefetch_index;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +144,20 @@ impl Shard {
 
     pub(super) fn find(&self, key: SourceKey) -> Option<&Source> {
         self.all.find(key)
+    }
+
+    /// Something is about to be counted: has the keys of the set come from where memory is slow.
+    pub(super) fn prefetch_set(&self, key: SourceKey) {
+        if let Some(set) = self.all.0[self.all.number_of(key)].as_deref() {
+            prefetch_index(set.keys, 0);
+        }
+    }
+
+    /// The same of what is counted most of the source itself, when the set has come.
+    pub(super) fn prefetch_source(&self, key: SourceKey) {
+        if let Some(source) = self.find(key) {
+            source.prefetch();
+        }
     }
 
     /// The sources of one set.

@@ -11,11 +11,14 @@ use crate::context::Grain;
 use crate::context::data_file::{self, Stamp};
 use ipnet::IpNet;
 use maxminddb::Reader;
+use prefetch_index::prefetch_index;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 /// A database, ready for look-ups. Its file is in memory only while it is compiled.
@@ -115,6 +118,22 @@ impl Database {
         Ok(Self { ipv4, ipv6, ipv6_long, aliases, rows: rows.all, organizations: rows.organizations, about })
     }
 
+    /// `ip` is about to be looked up: has what its search begins with come from where memory is slow.
+    pub(super) fn prefetch_index(&self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(ip) => self.ipv4.prefetch_index(ip.into()),
+            IpAddr::V6(ip) => self.ipv6.prefetch_index(upper(ip.into())),
+        }
+    }
+
+    /// The same of what is searched, when that has come.
+    pub(super) fn prefetch_networks(&self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(ip) => self.ipv4.prefetch_networks(ip.into()),
+            IpAddr::V6(ip) => self.ipv6.prefetch_networks(upper(ip.into())),
+        }
+    }
+
     /// The row of `ip`, by some 50 ns of search. An IPv6 address that carries an IPv4 address is looked up by that one
     /// where it has no row itself.
     pub(super) fn look_up(&self, ip: IpAddr) -> Option<Hit<'_>> {
@@ -130,8 +149,7 @@ impl Database {
     }
 
     fn look_up_ipv6(&self, ip: u128) -> Option<Hit<'_>> {
-        let upper = u64::try_from(ip >> 64).unwrap_or(0);
-        if let Some((start, length, row)) = self.ipv6.look_up(upper) {
+        if let Some((start, length, row)) = self.ipv6.look_up(upper(ip)) {
             return self.hit(Ipv6Addr::from(u128::from(start) << 64).into(), length, row);
         }
         if let Some((start, length, row)) = self.ipv6_long.look_up(ip) {
@@ -142,6 +160,8 @@ impl Database {
 
     fn hit(&self, start: IpAddr, length: u8, row: u32) -> Option<Hit<'_>> {
         let row = self.rows.get(usize::try_from(row).ok()?)?;
+        // It is read when all databases have been searched.
+        prefetch_index(slice::from_ref(row), 0);
         Some(Hit { row, network: IpNet::new(start, length).ok()? })
     }
 
@@ -161,6 +181,11 @@ impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database").field("about", &self.about).finish_non_exhaustive()
     }
+}
+
+/// The half of an address that names its network.
+fn upper(ip: u128) -> u64 {
+    u64::try_from(ip >> 64).unwrap_or(0)
 }
 
 /// The IPv4 address inside an IPv6 address of a kind that is made to carry one: mapped, 6to4, NAT64 (well-known prefix).
@@ -268,14 +293,15 @@ impl<'a> Rows<'a> {
             return Ok(*number);
         }
         let row = self.decode(ip)?;
-        if self.all.len() >= ROWS_MAX {
-            return Err(Why::Rows);
-        }
         let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        let number = *self.by_row.entry(row).or_insert_with(|| {
-            self.all.push(row);
-            next
-        });
+        let number = match self.by_row.entry(row) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(_) if self.all.len() >= ROWS_MAX => return Err(Why::Rows),
+            Entry::Vacant(place) => {
+                self.all.push(row);
+                *place.insert(next)
+            }
+        };
         self.by_pointer.insert(pointer, number);
         Ok(number)
     }

@@ -1,5 +1,7 @@
 //! Networks sorted by their first address, for look-ups without a tree.
 
+use prefetch_index::prefetch_index;
+
 /// An address of some width, as a number.
 pub(super) trait Address: Copy + Ord {
     /// Its first `bits` bits, at most 18, as a number.
@@ -81,6 +83,17 @@ impl<A: Address> Ranges<A> {
             *count = below;
         }
         Self { networks, index, index_bits }
+    }
+
+    /// An address is about to be looked up: has the part of the index come that its search begins with.
+    pub(super) fn prefetch_index(&self, address: A) {
+        prefetch_index(&self.index, address.head(self.index_bits));
+    }
+
+    /// The same of the networks that are searched, when that part has come.
+    pub(super) fn prefetch_networks(&self, address: A) {
+        let from = self.index.get(address.head(self.index_bits)).copied();
+        prefetch_index(&self.networks, from.and_then(|from| usize::try_from(from).ok()).unwrap_or(0));
     }
 
     /// The network that holds `address`: its start, its length and its row.

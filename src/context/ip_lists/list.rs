@@ -4,6 +4,7 @@ use super::ListError;
 use super::entry::Entry;
 use super::forms::Forms;
 use super::parse::{Parsed, parse};
+use super::ranges::Ranges;
 use super::settings::{Category, Format, ListSettings};
 use crate::clock::{Clock, Timestamp};
 use crate::context::data_file::{self, Stamp};
@@ -107,6 +108,10 @@ impl List {
 
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         self.content.as_ref().is_some_and(|content| now.ms_since(content.modified) <= self.max_age_ms)
+    }
+
+    pub(super) fn ranges(&self) -> Option<&Ranges> {
+        self.content.as_ref().map(|content| &content.parsed.ranges)
     }
 
     /// What is on the list, and how much of the address it matches, in bits. A system matches none: any network is a

@@ -1,6 +1,7 @@
 //! Prefixes of one list, flattened into ranges that do not overlap.
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use prefetch_index::prefetch_index;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Prefixes as they are read, 8 bytes each for IPv4 and 32 for IPv6.
@@ -66,6 +67,23 @@ impl Ranges {
         }
     }
 
+    /// `ip` is about to be looked up: has the part of the index come that its search begins with. IPv6 has none.
+    pub(super) fn prefetch_index(&self, ip: IpAddr) {
+        if let IpAddr::V4(v4) = ip {
+            prefetch_index(&self.v4_index, high(v4.into()));
+        }
+    }
+
+    /// The same of what is searched, when that part has come.
+    pub(super) fn prefetch_ranges(&self, ip: IpAddr) {
+        if let IpAddr::V4(v4) = ip
+            && let Some(below) = self.v4_index.get(high(v4.into()))
+        {
+            prefetch_index(&self.v4.starts, *below as usize);
+            prefetch_index(&self.v4.prefix_lengths, *below as usize);
+        }
+    }
+
     /// What it takes, to the byte.
     pub(super) fn heap_bytes(&self) -> usize {
         self.v4.heap_bytes() + size_of_val(&*self.v4_index) + self.v6.heap_bytes()
@@ -73,12 +91,17 @@ impl Ranges {
 
     /// Where the first start beyond `address` stands, by the index if there is one.
     fn v4_behind(&self, address: u32) -> usize {
-        let high = usize::from(u16::try_from(address >> 16).unwrap_or(u16::MAX));
+        let high = high(address);
         let Some(&[below, above]) = self.v4_index.get(high..high + 2) else { return self.v4.behind(address) };
         let below = below as usize;
         let same_high = self.v4.starts.get(below..above as usize).unwrap_or_default();
         below + same_high.partition_point(|start| *start <= address)
     }
+}
+
+/// The first 16 bits of an address.
+fn high(address: u32) -> usize {
+    usize::from(u16::try_from(address >> 16).unwrap_or(u16::MAX))
 }
 
 fn index(starts: &[u32]) -> Box<[u32]> {

@@ -3,7 +3,6 @@
 use super::{Unread, Users, write};
 use crate::history::UserHistory;
 use crate::keyed_hash::UserKey;
-use dashmap::Entry;
 use std::sync::{MutexGuard, PoisonError};
 
 impl Users {
@@ -14,22 +13,23 @@ impl Users {
     /// One of the two rows is damaged or elsewhere; nothing was moved.
     pub(in crate::memory) fn adopt(&self, from: UserKey, to: UserKey) -> Result<bool, (UserKey, Unread)> {
         let turn = self.adoption();
-        let Some(row) = self.rows.get(&from).map(|row| row.clone()) else { return Ok(false) };
+        let Some(row) = self.rows.shard(from).get(from).map(Box::<[u8]>::from) else { return Ok(false) };
         if row.is_empty() {
             return Err((from, Unread::Elsewhere));
         }
         let history = UserHistory::read_row(&row).map_err(|error| (from, error.into()))?;
         {
-            let (mut row, joined) = match self.rows.entry(to) {
-                Entry::Vacant(place) => (place.insert(Box::default()), history),
-                Entry::Occupied(entry) if entry.get().is_empty() => return Err((to, Unread::Elsewhere)),
-                Entry::Occupied(entry) => {
-                    let mut joined = UserHistory::read_row(entry.get()).map_err(|error| (to, error.into()))?;
+            let mut shard = self.rows.shard(to);
+            let joined = match shard.get(to) {
+                None => history,
+                Some([]) => return Err((to, Unread::Elsewhere)),
+                Some(row) => {
+                    let mut joined = UserHistory::read_row(row).map_err(|error| (to, error.into()))?;
                     joined.merge(&history);
-                    (entry.into_ref(), joined)
+                    joined
                 }
             };
-            write(&mut row, &joined);
+            write(shard.get_or_insert(to), &joined);
             self.note(to);
         }
         self.take_out(from);

@@ -2,7 +2,6 @@
 
 use super::Users;
 use crate::history::{Cutoffs, Lesson, UserHistory};
-use crate::keyed_hash::UserKey;
 
 /// Users whose rows are rewritten in one pass, 16 MiB of keys; the others wait for the next one.
 const AGED_MAX: usize = 1 << 20;
@@ -11,8 +10,11 @@ impl Users {
     /// Forgets what is older than it may be. A shard is locked while its rows are looked at, not while they are rewritten: some 0.1 ms
     /// with a million users. A row is rewritten under its lock, like that of a login.
     pub(in crate::memory) fn age(&self, cutoffs: &Cutoffs) {
-        let rows = self.rows.iter().filter(|entry| UserHistory::row_is_aged(entry.value(), cutoffs));
-        let aged: Vec<UserKey> = rows.map(|entry| *entry.key()).take(AGED_MAX).collect();
+        let mut aged = Vec::new();
+        for shard in self.rows.shards() {
+            let rows = shard.rows().filter(|(_, row)| UserHistory::row_is_aged(row, cutoffs));
+            aged.extend(rows.map(|(user, _)| user).take(AGED_MAX - aged.len()));
+        }
         for user in aged {
             // A damaged row is told by the next login, which it costs a factor.
             let _damaged = self.learn(user, &Lesson::Aged(*cutoffs));
