@@ -69,6 +69,7 @@ pub mod clock;
 pub mod device_token;
 pub mod geodesy;
 pub mod keyed_hash;
+mod prefetch;
 pub mod privacy;
 pub mod signing;
 pub mod units;

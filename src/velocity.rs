@@ -23,6 +23,7 @@ pub use told::{PARTS, Part, Told};
 use crate::bounded::{Bounded, BoundedFloat};
 use crate::clock::Timestamp;
 use crate::keyed_hash::{SourceKey, Sources, UserKey};
+use crate::prefetch::Lines;
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -214,16 +215,20 @@ impl Velocity {
 
     /// A login from here is about to be counted: has what is read first come from where memory is slow.
     pub fn prefetch_keys(&self, sources: &Sources) {
-        let shard = self.table.shard(sources.prefix);
-        shard.prefetch_set(sources.prefix);
-        shard.prefetch_set(sources.address);
+        let sets = {
+            let shard = self.table.shard(sources.prefix);
+            [sources.prefix, sources.address].map(|key| shard.lines_of_set(key))
+        };
+        sets.into_iter().flatten().for_each(Lines::prefetch);
     }
 
     /// The same of what is counted, when that has come.
     pub fn prefetch_counts(&self, sources: &Sources) {
-        let shard = self.table.shard(sources.prefix);
-        shard.prefetch_source(sources.prefix);
-        shard.prefetch_source(sources.address);
+        let counts = {
+            let shard = self.table.shard(sources.prefix);
+            [sources.prefix, sources.address].map(|key| shard.lines_of_source(key))
+        };
+        counts.into_iter().flatten().for_each(Lines::prefetch);
     }
 
     /// Sources that are held.

@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod fields;
 mod names;
+mod organizations;
 mod paths;
 mod reload;
 mod row;
@@ -20,6 +21,7 @@ pub use database::{About, Database};
 pub use error::{GeoIpError, Why};
 pub use fields::{Fields, Role};
 pub use names::CityNames;
+pub use organizations::OrganizationName;
 pub use paths::{FILES_MAX, Paths};
 pub use reload::Status;
 pub use row::given_place;
@@ -122,7 +124,7 @@ pub struct Found {
     /// Whose it is.
     pub asn: Option<u32>,
     /// The name of that system.
-    pub as_organization: Option<Arc<str>>,
+    pub as_organization: Option<OrganizationName>,
     /// What its network is used for.
     pub kinds: NetworkKinds,
     /// Who told the first of them.
@@ -234,7 +236,7 @@ impl GeoIp {
         worst
     }
 
-    fn system(&self, hits: &Hits<'_>) -> (Option<u32>, Option<Arc<str>>) {
+    fn system(&self, hits: &Hits<'_>) -> (Option<u32>, Option<OrganizationName>) {
         let Some((at, hit, asn)) = self.first(self.by_system(), hits, |hit| hit.row.asn()) else { return (None, None) };
         let organization = self.entries.get(at).and_then(|entry| entry.database.organization(hit.row));
         (Some(asn), organization)

@@ -23,7 +23,6 @@ use crate::units::{Coordinates, CountryCode, Kilometres};
 use crate::velocity::Finding;
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// All that is known of one login when it is judged, but the user's history.
 #[derive(Debug)]
@@ -118,7 +117,7 @@ pub enum Organization<'a> {
     /// As the caller gave it.
     Given(&'a str),
     /// As a database has it.
-    Known(Arc<str>),
+    Known(geoip::OrganizationName),
 }
 
 impl Organization<'_> {

@@ -4,8 +4,6 @@ use super::ring::{Counts, Ring};
 use super::row::Reader;
 use super::users::{Cells, DAY_S, RecentUsers, Stamp, Users};
 use super::{Scope, Window};
-use prefetch_index::prefetch_index;
-use std::slice;
 
 /// The clock may go back by this much and nothing is lost; a source from further in the future is begun anew, since its rings
 /// would stand still until then.
@@ -109,13 +107,6 @@ impl Source {
         self.weight.add(Weight::SUCCESS);
         self.add(at_s, Counts::SUCCESS);
         self.succeeding.note(user, stamp, self.touched_s);
-    }
-
-    /// Something is about to be counted: has the first lines of cache come from where memory is slow.
-    pub(super) fn prefetch(&self) {
-        prefetch_index(slice::from_ref(&self.touched_s), 0);
-        prefetch_index(slice::from_ref(&self.minutes), 0);
-        prefetch_index(slice::from_ref(&self.day), 0);
     }
 
     /// When the source gives way to another.

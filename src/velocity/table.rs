@@ -9,9 +9,10 @@
 use super::Scope;
 use super::source::Source;
 use crate::keyed_hash::SourceKey;
-use prefetch_index::prefetch_index;
+use crate::prefetch::Lines;
 use std::fmt;
 use std::num::NonZeroU64;
+use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -146,18 +147,15 @@ impl Shard {
         self.all.find(key)
     }
 
-    /// Something is about to be counted: has the keys of the set come from where memory is slow.
-    pub(super) fn prefetch_set(&self, key: SourceKey) {
-        if let Some(set) = self.all.0[self.all.number_of(key)].as_deref() {
-            prefetch_index(set.keys, 0);
-        }
+    /// Where it is looked for first, when something is counted.
+    pub(super) fn lines_of_set(&self, key: SourceKey) -> Option<Lines> {
+        let set = self.all.0[self.all.number_of(key)].as_deref()?;
+        Some(Lines::of(&set.keys))
     }
 
-    /// The same of what is counted most of the source itself, when the set has come.
-    pub(super) fn prefetch_source(&self, key: SourceKey) {
-        if let Some(source) = self.find(key) {
-            source.prefetch();
-        }
+    /// Where it is counted then.
+    pub(super) fn lines_of_source(&self, key: SourceKey) -> Option<Lines> {
+        self.find(key).map(|source| Lines::of(slice::from_ref(source)))
     }
 
     /// The sources of one set.

@@ -2,6 +2,7 @@
 
 use super::Fields;
 use super::error::Why;
+use super::organizations::{OrganizationName, Organizations, OrganizationsBuilder};
 use super::row::Row;
 use super::schema::RawRow;
 use super::table::{self, ROWS_MAX, Ranges};
@@ -9,9 +10,9 @@ use super::tree::{Alias, IPV4_DEPTH, Leaf, Tree};
 use crate::clock::Timestamp;
 use crate::context::Grain;
 use crate::context::data_file::{self, Stamp};
+use crate::prefetch::Lines;
 use ipnet::IpNet;
 use maxminddb::Reader;
-use prefetch_index::prefetch_index;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -30,7 +31,7 @@ pub struct Database {
     ipv6_long: Ranges<u128>,
     aliases: Vec<Alias>,
     rows: Vec<Row>,
-    organizations: Vec<Arc<str>>,
+    organizations: Arc<Organizations>,
     about: About,
 }
 
@@ -115,7 +116,15 @@ impl Database {
             fields: rows.fields,
             stamp: None,
         };
-        Ok(Self { ipv4, ipv6, ipv6_long, aliases, rows: rows.all, organizations: rows.organizations, about })
+        Ok(Self {
+            ipv4,
+            ipv6,
+            ipv6_long,
+            aliases,
+            rows: rows.all,
+            organizations: Arc::new(rows.organizations.build()),
+            about,
+        })
     }
 
     /// `ip` is about to be looked up: has what its search begins with come from where memory is slow.
@@ -161,13 +170,13 @@ impl Database {
     fn hit(&self, start: IpAddr, length: u8, row: u32) -> Option<Hit<'_>> {
         let row = self.rows.get(usize::try_from(row).ok()?)?;
         // It is read when all databases have been searched.
-        prefetch_index(slice::from_ref(row), 0);
+        Lines::of(slice::from_ref(row)).prefetch();
         Some(Hit { row, network: IpNet::new(start, length).ok()? })
     }
 
     /// The name of the system of a row of this database.
-    pub(super) fn organization(&self, row: &Row) -> Option<Arc<str>> {
-        self.organizations.get(row.organization()?).cloned()
+    pub(super) fn organization(&self, row: &Row) -> Option<OrganizationName> {
+        self.organizations.name(row.organization()?)
     }
 
     /// What there is to say of it.
@@ -248,11 +257,10 @@ struct Rows<'a> {
     reader: &'a Reader<&'a [u8]>,
     grain: Grain,
     all: Vec<Row>,
-    organizations: Vec<Arc<str>>,
+    organizations: OrganizationsBuilder,
     fields: Fields,
     by_pointer: HashMap<u32, u32>,
     by_row: HashMap<Row, u32>,
-    by_organization: HashMap<Arc<str>, u32>,
 }
 
 impl<'a> Rows<'a> {
@@ -261,11 +269,10 @@ impl<'a> Rows<'a> {
             reader,
             grain,
             all: Vec::new(),
-            organizations: Vec::new(),
+            organizations: OrganizationsBuilder::default(),
             fields: Fields::default(),
             by_pointer: HashMap::new(),
             by_row: HashMap::new(),
-            by_organization: HashMap::new(),
         }
     }
 
@@ -311,22 +318,11 @@ impl<'a> Rows<'a> {
         Ok(match found.decode::<RawRow<'_>>() {
             Ok(Some(raw)) => {
                 self.fields.note(&raw);
-                let (names, numbers) = (&mut self.organizations, &mut self.by_organization);
-                Row::new(&raw, self.grain, |name| number_of_name(names, numbers, name))
+                Row::new(&raw, self.grain, |name| self.organizations.number_of(name))
             }
             // The tree says that there is data, and the reader that there is none.
             Ok(None) => return Err(Why::Tree(super::tree::TreeError::Truncated)),
             Err(_) => Row::FAILED,
         })
     }
-}
-
-fn number_of_name(names: &mut Vec<Arc<str>>, numbers: &mut HashMap<Arc<str>, u32>, name: &str) -> u32 {
-    if let Some(number) = numbers.get(name) {
-        return *number;
-    }
-    let (name, number) = (Arc::<str>::from(name), u32::try_from(names.len()).unwrap_or(u32::MAX));
-    names.push(Arc::clone(&name));
-    numbers.insert(name, number);
-    number
 }

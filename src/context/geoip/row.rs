@@ -54,7 +54,7 @@ impl Row {
     };
 
     /// `name_of` numbers the names of systems.
-    pub(super) fn new(raw: &RawRow<'_>, grain: Grain, name_of: impl FnOnce(&str) -> u32) -> Self {
+    pub(super) fn new(raw: &RawRow<'_>, grain: Grain, name_of: impl FnOnce(&str) -> Option<u32>) -> Self {
         let place = place_of(raw, grain);
         let state = match place {
             _ if raw.place_is_broken => PlaceState::Failed,
@@ -70,7 +70,7 @@ impl Row {
             radius_km: narrow(radius_km).to_bits(),
             asn: raw.asn.unwrap_or(0),
             // A name without a number is a company's, not a system's.
-            organization: raw.asn.and(raw.organization).map_or(Self::NO_ORGANIZATION, name_of),
+            organization: raw.asn.and(raw.organization).and_then(name_of).unwrap_or(Self::NO_ORGANIZATION),
             country: raw.country.map_or([0; 2], CountryCode::to_bytes),
             kinds: raw.kinds,
             place: state,

@@ -1,6 +1,6 @@
 //! Networks sorted by their first address, for look-ups without a tree.
 
-use prefetch_index::prefetch_index;
+use crate::prefetch::Lines;
 
 /// An address of some width, as a number.
 pub(super) trait Address: Copy + Ord {
@@ -87,13 +87,15 @@ impl<A: Address> Ranges<A> {
 
     /// An address is about to be looked up: has the part of the index come that its search begins with.
     pub(super) fn prefetch_index(&self, address: A) {
-        prefetch_index(&self.index, address.head(self.index_bits));
+        Lines::at(&self.index, address.head(self.index_bits)).prefetch();
     }
 
     /// The same of the networks that are searched, when that part has come.
     pub(super) fn prefetch_networks(&self, address: A) {
-        let from = self.index.get(address.head(self.index_bits)).copied();
-        prefetch_index(&self.networks, from.and_then(|from| usize::try_from(from).ok()).unwrap_or(0));
+        let head = address.head(self.index_bits);
+        if let Some([from, to]) = self.index.get(head..).and_then(<[u32]>::first_chunk) {
+            Lines::of(self.networks.get(*from as usize..*to as usize).unwrap_or_default()).prefetch();
+        }
     }
 
     /// The network that holds `address`: its start, its length and its row.

@@ -66,7 +66,7 @@ fn by_reader(reader: &Reader<&[u8]>, grain: Grain, ip: IpAddr) -> Option<Row> {
         return by_reader(reader, grain, carried_ipv4(ip)?.into());
     };
     // Names are numbered by the table, so that they are not compared.
-    Some(found.decode().ok().flatten().map_or(Row::FAILED, |raw: RawRow<'_>| Row::new(&raw, grain, |_| 0)))
+    Some(found.decode().ok().flatten().map_or(Row::FAILED, |raw: RawRow<'_>| Row::new(&raw, grain, |_| Some(0))))
 }
 
 fn seen(row: &Row) -> (Location, Option<CountryCode>, Option<u32>, NetworkKinds) {

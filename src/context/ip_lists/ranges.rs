@@ -1,7 +1,7 @@
 //! Prefixes of one list, flattened into ranges that do not overlap.
 
+use crate::prefetch::Lines;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefetch_index::prefetch_index;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Prefixes as they are read, 8 bytes each for IPv4 and 32 for IPv6.
@@ -70,7 +70,7 @@ impl Ranges {
     /// `ip` is about to be looked up: has the part of the index come that its search begins with. IPv6 has none.
     pub(super) fn prefetch_index(&self, ip: IpAddr) {
         if let IpAddr::V4(v4) = ip {
-            prefetch_index(&self.v4_index, high(v4.into()));
+            Lines::at(&self.v4_index, high(v4.into())).prefetch();
         }
     }
 
@@ -79,8 +79,8 @@ impl Ranges {
         if let IpAddr::V4(v4) = ip
             && let Some(below) = self.v4_index.get(high(v4.into()))
         {
-            prefetch_index(&self.v4.starts, *below as usize);
-            prefetch_index(&self.v4.prefix_lengths, *below as usize);
+            Lines::at(&self.v4.starts, *below as usize).prefetch();
+            Lines::at(&self.v4.prefix_lengths, *below as usize).prefetch();
         }
     }
 

@@ -5,7 +5,7 @@
 //! behind it, and leaves nothing in the way of later look-ups.
 
 use crate::keyed_hash::UserKey;
-use prefetch_index::prefetch_index;
+use crate::prefetch::Lines;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All rows.
@@ -30,10 +30,6 @@ struct Held {
 pub(super) const SHARDS: usize = 256;
 /// Places of a shard that has its first row.
 const PLACES_MIN: usize = 8;
-/// Bytes of a line of cache.
-const LINE: usize = 64;
-/// Most rows have fewer lines; what is beyond them comes by itself, one line behind the other.
-const LINES_MAX: usize = 4;
 
 impl Table {
     pub(super) fn new() -> Self {
@@ -57,14 +53,18 @@ impl Table {
 
     /// Has the line of cache come in which the user's place is.
     pub(super) fn prefetch_place(&self, user: UserKey) {
-        let shard = self.shard(user);
-        prefetch_index(&shard.places, shard.home(user));
+        let place = {
+            let shard = self.shard(user);
+            Lines::at(&shard.places, shard.home(user))
+        };
+        place.prefetch();
     }
 
     /// The same of the row. It waits for the place.
     pub(super) fn prefetch_row(&self, user: UserKey) {
-        if let Some(row) = self.shard(user).get(user) {
-            row.chunks(LINE).take(LINES_MAX).for_each(|line| prefetch_index(line, 0));
+        let row = self.shard(user).get(user).map(Lines::of);
+        if let Some(row) = row {
+            row.prefetch();
         }
     }
 

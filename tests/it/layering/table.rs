@@ -20,6 +20,8 @@ pub(crate) const MODULES: &[Module] = &[
     module(0, "clock", &[]),
     module(0, "bounded", &[]),
     module(0, "keyed_hash", &[]),
+    // Of memory, by its addresses.
+    module(0, "prefetch", &[]),
     // Its settings are bounded.
     module(0, "privacy", &["bounded"]),
     module(0, "signing", &[]),
@@ -80,6 +82,7 @@ pub(crate) const MODULES: &[Module] = &[
 pub(crate) const FACTS: &[&str] = &[
     "context::agent::Agent",
     "context::agent::AgentFamily",
+    "context::geoip::OrganizationName",
     "context::ip_lists::Entry",
     "context::ip_lists::Category",
     "context::ip_lists::CategoryConfidence",

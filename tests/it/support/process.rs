@@ -169,13 +169,26 @@ impl Askance {
         line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
-    /// Sends a signal by name (`TERM`, `INT`, `HUP`), with the shell's own `kill`, which every system has.
+    /// Sends a signal by name (`TERM`, `INT`, `HUP`), with the shell's own `kill`, which every system has. Behind `STOP`, nothing of it runs any more.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh")
             .args(["-c", &format!("kill -{name} {}", self.child.id())])
             .status()
             .expect("a shell can be started");
         assert!(status.success(), "the signal {name} could not be sent");
+        if name == "STOP" {
+            // Its threads stop one by one, and the last of them may have answered yet.
+            eventually("all threads to stop", || self.is_stopped().then_some(()));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the process is our child");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which may hold anything.
+            stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+        })
     }
 
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {
