@@ -100,7 +100,8 @@ impl Embedded {
         let read = |store: &StoreFile| {
             let users = Users::over(settings.users_max.as_usize(), Arc::clone(&changes));
             let known = store.users().unwrap_or(0);
-            users.reserve(usize::try_from(known).unwrap_or(0));
+            // What a store says of itself is believed up to the bound; beyond it the table grows.
+            users.reserve(usize::try_from(known).unwrap_or(0).min(settings.users_max.as_usize()));
             load(store, &users, progress).map(|()| users)
         };
         let damaged = |error: redb::Error| StartError::of(place.file(), Unopened::Damaged(error.to_string()));
