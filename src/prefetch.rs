@@ -24,12 +24,7 @@ impl Lines {
 
     /// Those of one element, which may not be there.
     pub(crate) fn at<T>(slice: &[T], index: usize) -> Self {
-        Self::of(slice.get(index..).unwrap_or_default()).first()
-    }
-
-    /// The first of them only.
-    pub(crate) fn first(self) -> Self {
-        Self { bytes: self.bytes.min(1), ..self }
+        Self::of(slice.get(index..=index).unwrap_or_default())
     }
 
     /// Has them come. Nobody waits for it.
