@@ -318,7 +318,7 @@ impl UserHistory {
         }
     }
 
-    /// A row has a thousand bytes at most: days with an anonymiser stand in the place of a network.
+    /// A row has hardly more than a thousand bytes: days with an anonymiser stand in the place of a network.
     fn fit(&mut self) {
         if self.hidden.is_some() {
             spare(&mut self.networks);

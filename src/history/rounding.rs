@@ -3,17 +3,17 @@
 use super::{RowError, UserHistory};
 
 impl UserHistory {
-    /// Rounds the coordinates in a row to so many decimals of a degree, which does not change its length; some 0.2 µs.
+    /// The row with coordinates rounded to so many decimals of a degree; some 0.2 µs.
     ///
     /// # Errors
     ///
-    /// As for [`Self::read_row`]; the row is as it was.
-    pub fn round_row(row: &mut [u8], decimals: u32) -> Result<(), RowError> {
-        let mut history = Self::default();
-        history.fill(row)?;
+    /// As for [`Self::read_row`].
+    pub fn rounded_row(row: &[u8], decimals: u32) -> Result<Vec<u8>, RowError> {
+        let mut history = Self::read_row(row)?;
         history.round(decimals);
-        history.write_row_into(row);
-        Ok(())
+        let mut rounded = Vec::new();
+        history.write_row(&mut rounded);
+        Ok(rounded)
     }
 
     /// Rounds coordinates to so many decimals of a degree.

@@ -1,9 +1,9 @@
 //! The row: how a history is kept, in memory as on a disk. Little-endian, fixed-size entries behind a version byte.
 //!
 //! ```text
-//! version u8 | last_login_s place_confirmed_s factor_passed_s unfinished_s fraud_labelled_s u32
-//! devices | agents << 4, networks | places << 5 | is hidden << 7, countries | marks << 5 u8 | entries
-//! hidden   4: last_day u16, days u16, where the bit above says so; not in version 3
+//! version u8 | last_login_s u32 | devices | agents << 4, networks | places << 5, countries | marks << 5, seldom u8 | entries
+//! seldom    : place_confirmed_s, factor_passed_s, unfinished_s, fraud_labelled_s u32; hidden: last_day u16, days u16.
+//!             Each where its bit is set, from the lowest
 //! device  27: tag u64, usage, generation u24, since_s u32, origin u16, first_s / 256 u24, agent u8
 //! agent   12: family u32, major u16, usage      usage: last_s u32, days u16      country 8: code [u8; 2], usage
 //! network 12: tag u32, asn u32, last_day u16, days u16
@@ -13,6 +13,9 @@
 //! ```
 //! A device names its agent, and a place its device, by where they stand among theirs, counted from 1; 0 is none.
 //! In tags and numbers 0 stands for "not known": 0 is no autonomous system (RFC 7607), and a tag is 0 by chance only.
+//!
+//! Versions 3 and 4 had all four times right behind the first one, then the counts, and then what is hidden, where the highest bit of
+//! the second count said so; never in version 3.
 
 mod aged;
 
@@ -28,15 +31,18 @@ use crate::units::{Coordinates, CountryCode, Kilometres};
 use arrayvec::ArrayVec;
 use std::fmt;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+/// All times, and what is hidden.
+const WITH_ALL_TIMES: u8 = 4;
 /// The same, but that nothing was kept of anonymisers.
 const WITHOUT_HIDDEN: u8 = 3;
 /// 1e-7 degrees are 1.1 cm, and ±180° of them fit 32 bits.
 const UNITS_PER_DEGREE: f64 = 1e7;
 const METRES_PER_KM: f64 = 1000.0;
 /// Bytes of each part, as the picture above has them.
-const HEAD_BYTES: usize = 1 + 5 * 4 + 3;
-const HIDDEN_BYTES: usize = 4;
+const HEAD_BYTES: usize = 1 + 4 + 4;
+/// Of a time, or of what is hidden.
+const SELDOM_BYTES: usize = 4;
 const DEVICE_BYTES: usize = 27;
 const AGENT_BYTES: usize = 12;
 const NETWORK_BYTES: usize = 12;
@@ -45,8 +51,12 @@ const PLACE_BYTES: usize = 27;
 const MARK_BYTES: usize = 13;
 /// Beside the number of a place's device: a city row said where it is.
 const CITY: u8 = 0x80;
-/// Beside the counts of networks and places: days with an anonymiser follow.
-const HIDDEN: u8 = 0x80;
+/// In the last byte of the head: days with an anonymiser follow, behind the times of the lower bits.
+const HIDDEN: u8 = 0x10;
+/// With the bits of all times.
+const SELDOM_ALL: u8 = 0x1F;
+/// The same in versions that had all times, beside the counts of networks and places.
+const HIDDEN_BEFORE: u8 = 0x80;
 
 /// A row that is none: cut short, too long, of another version, or holding what cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +82,8 @@ impl UserHistory {
     #[must_use]
     pub fn row_len(&self) -> usize {
         HEAD_BYTES
-            + self.hidden.map_or(0, |_| HIDDEN_BYTES)
+            + SELDOM_BYTES * self.seldom_s().into_iter().filter(|time_s| *time_s != 0).count()
+            + self.hidden.map_or(0, |_| SELDOM_BYTES)
             + DEVICE_BYTES * self.devices.len()
             + AGENT_BYTES * self.agents.len()
             + NETWORK_BYTES * self.networks.len()
@@ -81,17 +92,23 @@ impl UserHistory {
             + MARK_BYTES * self.marks.len()
     }
 
+    /// Times of what most users never do; 0 is never.
+    fn seldom_s(&self) -> [u32; 4] {
+        [self.place_confirmed_s, self.factor_passed_s, self.unfinished_s, self.fraud_labelled_s]
+    }
+
     /// Writes the row into [`Self::row_len`] bytes.
     pub fn write_row_into(&self, row: &mut [u8]) {
         let out = &mut Writer(row);
         out.put([VERSION]);
-        let times_s =
-            [self.last_login_s, self.place_confirmed_s, self.factor_passed_s, self.unfinished_s, self.fraud_labelled_s];
-        times_s.into_iter().for_each(|time_s| out.put(time_s.to_le_bytes()));
+        out.put(self.last_login_s.to_le_bytes());
         let (devices, agents, networks) = (self.devices.len(), self.agents.len(), self.networks.len());
         let (countries, places, marks) = (self.countries.len(), self.places.len(), self.marks.len());
-        let [a, b, c] = [devices | agents << 4, networks | places << 5, countries | marks << 5].map(short);
-        out.put([a, if self.hidden.is_some() { b | HIDDEN } else { b }, c]);
+        out.put([devices | agents << 4, networks | places << 5, countries | marks << 5].map(short));
+        let seldom_s = self.seldom_s();
+        let times = (0..).zip(seldom_s).map(|(bit, time_s)| u8::from(time_s != 0) << bit).sum::<u8>();
+        out.put([if self.hidden.is_some() { times | HIDDEN } else { times }]);
+        seldom_s.into_iter().filter(|time_s| *time_s != 0).for_each(|time_s| out.put(time_s.to_le_bytes()));
         if let Some(usage) = self.hidden {
             write_days(out, usage);
         }
@@ -147,28 +164,15 @@ impl UserHistory {
     /// As for [`Self::read_row`]; the history is then of no use.
     pub fn fill(&mut self, row: &[u8]) -> Result<(), RowError> {
         let mut reader = Reader(row);
-        let version = reader.u8()?;
-        if version != VERSION && version != WITHOUT_HIDDEN {
-            return Err(RowError);
-        }
-        self.last_login_s = reader.u32()?;
-        self.place_confirmed_s = reader.u32()?;
-        self.factor_passed_s = reader.u32()?;
-        self.unfinished_s = reader.u32()?;
-        self.fraud_labelled_s = reader.u32()?;
-        let head = reader.take()?;
-        let counts = counts(head);
-        if has_hidden(head) {
-            if version == WITHOUT_HIDDEN {
-                return Err(RowError);
-            }
-            self.hidden = Some(reader.days()?);
-        }
+        let head = reader.head()?;
+        self.last_login_s = head.last_login_s;
+        [self.place_confirmed_s, self.factor_passed_s, self.unfinished_s, self.fraud_labelled_s] = head.seldom_s;
+        self.hidden = head.hidden;
         let counts_max = [DEVICES_MAX, AGENTS_MAX, NETWORKS_MAX, COUNTRIES_MAX, PLACES_MAX, MARKS_MAX];
-        if counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
+        if head.counts.iter().zip(counts_max).any(|(count, max)| *count > max) {
             return Err(RowError);
         }
-        let [devices, agents, networks, countries, places, marks] = counts;
+        let [devices, agents, networks, countries, places, marks] = head.counts;
         let mut agent_of_device = ArrayVec::<u8, DEVICES_MAX>::new();
         for _ in 0..devices {
             self.devices.push(KnownDevice {
@@ -211,14 +215,18 @@ impl UserHistory {
     }
 }
 
-/// Devices, agents, networks, countries, places and marks.
-fn counts([a, b, c]: [u8; 3]) -> [usize; 6] {
-    [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, (b & !HIDDEN) >> 5, c >> 5].map(usize::from)
+/// What stands before the entries.
+struct Head {
+    last_login_s: u32,
+    /// As [`UserHistory::seldom_s`] gives them.
+    seldom_s: [u32; 4],
+    hidden: Option<Usage>,
+    /// Devices, agents, networks, countries, places and marks.
+    counts: [usize; 6],
 }
 
-/// Whether days with an anonymiser stand before the entries.
-fn has_hidden([_, b, _]: [u8; 3]) -> bool {
-    b & HIDDEN != 0
+fn counts([a, b, c]: [u8; 3]) -> [usize; 6] {
+    [a & 0x0F, a >> 4, b & 0x1F, c & 0x1F, b >> 5, c >> 5].map(usize::from)
 }
 
 /// Counts are bounded by constants that fit their bits.
@@ -327,6 +335,37 @@ impl Writer<'_> {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
+    fn head(&mut self) -> Result<Head, RowError> {
+        let version = self.u8()?;
+        let last_login_s = self.u32()?;
+        let mut seldom_s = [0; 4];
+        let (counts, has_hidden) = match version {
+            VERSION => {
+                let [a, b, c, seldom] = self.take()?;
+                for (_, time_s) in (0..).zip(&mut seldom_s).filter(|(bit, _)| seldom & 1 << bit != 0) {
+                    *time_s = self.u32()?;
+                }
+                if seldom > SELDOM_ALL {
+                    return Err(RowError);
+                }
+                (counts([a, b, c]), seldom & HIDDEN != 0)
+            }
+            WITH_ALL_TIMES | WITHOUT_HIDDEN => {
+                for time_s in &mut seldom_s {
+                    *time_s = self.u32()?;
+                }
+                let [a, b, c] = self.take()?;
+                (counts([a, b & !HIDDEN_BEFORE, c]), b & HIDDEN_BEFORE != 0)
+            }
+            _ => return Err(RowError),
+        };
+        if has_hidden && version == WITHOUT_HIDDEN {
+            return Err(RowError);
+        }
+        let hidden = if has_hidden { Some(self.days()?) } else { None };
+        Ok(Head { last_login_s, seldom_s, hidden, counts })
+    }
+
     fn take<const N: usize>(&mut self) -> Result<[u8; N], RowError> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(RowError)?;
         self.0 = rest;

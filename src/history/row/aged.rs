@@ -1,8 +1,7 @@
 //! Whether a row holds anything that is too old, without decoding it.
 
 use super::{
-    AGENT_BYTES, COUNTRY_BYTES, DEVICE_BYTES, HEAD_BYTES, HIDDEN_BYTES, MARK_BYTES, NETWORK_BYTES, PLACE_BYTES, Usage,
-    UserHistory, counts, has_hidden,
+    AGENT_BYTES, COUNTRY_BYTES, DEVICE_BYTES, MARK_BYTES, NETWORK_BYTES, PLACE_BYTES, Reader, Usage, UserHistory,
 };
 use crate::history::Cutoffs;
 
@@ -11,8 +10,10 @@ impl UserHistory {
     /// row that is damaged is not.
     #[must_use]
     pub fn row_is_aged(row: &[u8], cutoffs: &Cutoffs) -> bool {
-        let Some((&[.., a, b, c], mut entries)) = row.split_first_chunk::<HEAD_BYTES>() else { return false };
-        let [devices, agents, networks, countries, places, marks] = counts([a, b, c]);
+        let mut reader = Reader(row);
+        let Ok(head) = reader.head() else { return false };
+        let [devices, agents, networks, countries, places, marks] = head.counts;
+        let mut entries = reader.0;
         let second = |entry: &[u8], offset: usize| {
             entry.get(offset..).and_then(<[u8]>::first_chunk).map_or(u32::MAX, |second| u32::from_le_bytes(*second))
         };
@@ -27,7 +28,7 @@ impl UserHistory {
             these.chunks_exact(bytes).any(|entry| last_s(entry) < cutoff_s)
         };
         let &Cutoffs { devices_s, networks_s, places_s, marks_s } = cutoffs;
-        is_aged(usize::from(has_hidden([a, b, c])), HIDDEN_BYTES, &|entry| day(entry, 0), networks_s)
+        head.hidden.is_some_and(|usage| usage.last_s < networks_s)
             || is_aged(devices, DEVICE_BYTES, &|entry| second(entry, 8), devices_s)
             || is_aged(agents, AGENT_BYTES, &|entry| second(entry, 6), devices_s)
             || is_aged(networks, NETWORK_BYTES, &|entry| day(entry, 8), networks_s)

@@ -200,7 +200,9 @@ impl Place {
         let Some(decimals) = self.decimals else { return };
         for (_, row) in rows {
             // A damaged row is told by the next login, which it costs a factor.
-            let _damaged = UserHistory::round_row(row, decimals);
+            if let Ok(rounded) = UserHistory::rounded_row(row, decimals) {
+                *row = rounded.into();
+            }
         }
     }
 

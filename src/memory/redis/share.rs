@@ -104,13 +104,11 @@ impl Inner {
 
     /// A value as it may lie in Redis. A damaged one is told by the user's next login.
     pub(super) fn rounded(&self, value: &[u8]) -> Vec<u8> {
-        let mut rounded = value.to_vec();
-        let row_bytes = near::taken_apart(value).map_or(0, |(_, row)| row.len());
-        if row_bytes > 0 {
-            let row = &mut rounded[value.len() - row_bytes..];
-            let _damaged = UserHistory::round_row(row, self.coordinate_decimals);
+        let row = near::taken_apart(value).map_or(&[][..], |(_, row)| row);
+        match UserHistory::rounded_row(row, self.coordinate_decimals) {
+            Ok(rounded) => [&value[..value.len() - row.len()], &rounded].concat(),
+            Err(_) => value.to_vec(),
         }
-        rounded
     }
 
     /// Decisions with smaller ids are gone from Redis.
