@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 pub(crate) struct Counts {
     /// In user mode.
     pub(crate) instructions: u64,
-    /// Calls of the C library's allocator.
+    /// Calls of the allocator.
     pub(crate) allocations: u64,
 }
 
@@ -22,8 +22,8 @@ pub(crate) struct Run {
     counted: &'static str,
 }
 
-/// What gives out memory: what Rust's allocator calls on Unix.
-const ALLOCATING: [&str; 4] = ["malloc", "calloc", "realloc", "posix_memalign"];
+/// What gives out memory: what `mimalloc` has Rust call.
+const ALLOCATING: [&str; 3] = ["mi_malloc_aligned", "mi_zalloc_aligned", "mi_realloc_aligned"];
 
 /// Starts a program under callgrind, which begins to count when this function is called: a part of its name in the symbols
 /// of the program, so that it does not matter how they are mangled.

@@ -8,6 +8,8 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time and waits for real processes")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people have three digits, not sixteen")]
 
+#[path = "../support/allocator.rs"]
+mod allocator;
 mod floor;
 mod import;
 mod load;

@@ -1,5 +1,6 @@
-//! What benches share: seeded numbers, and browsers.
+//! What benches share: the program's allocator, seeded numbers, and browsers.
 
+mod allocator;
 mod random;
 
 pub(crate) use random::SplitMix;
