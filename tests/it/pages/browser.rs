@@ -187,9 +187,11 @@ fn passing(told: Result<Value, Refused>) -> Option<Value> {
         // A page on a busy machine is not drawn yet.
         "timeout",
     ];
+    /// What the driver says of an element that goes away between its look for it and its question about it.
+    const GONE: &str = "does not belong to the document";
     match told {
         Ok(value) => Some(value),
-        Err(refused) if PASSING.contains(&&*refused.error) => None,
+        Err(refused) if PASSING.contains(&&*refused.error) || refused.message.contains(GONE) => None,
         Err(refused) => panic!("{refused}"),
     }
 }

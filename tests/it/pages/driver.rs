@@ -30,7 +30,7 @@ pub(crate) struct Session {
 pub(crate) struct Refused {
     /// Its word for it, such as `no such element`.
     pub(crate) error: String,
-    message: String,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for Refused {
