@@ -53,9 +53,9 @@ const MARK_BYTES: usize = 13;
 const CITY: u8 = 0x80;
 /// In the last byte of the head: days with an anonymiser follow, behind the times of the lower bits.
 const HIDDEN: u8 = 0x10;
-/// With the bits of all times.
+/// That bit and those of all times: the others are unknown.
 const SELDOM_ALL: u8 = 0x1F;
-/// The same in versions that had all times, beside the counts of networks and places.
+/// What says so in versions that had all times, beside the counts of networks and places.
 const HIDDEN_BEFORE: u8 = 0x80;
 
 /// A row that is none: cut short, too long, of another version, or holding what cannot be.

@@ -473,7 +473,7 @@ fn days_of_use_are_told_by_date() {
 }
 
 #[test]
-fn a_usual_user_takes_150_bytes() {
+fn a_usual_user_takes_134_bytes() {
     let mut history = UserHistory::default();
     for tag in [1, 2] {
         history.record(&Login {

@@ -262,4 +262,15 @@ mod tests {
         assert!(table.shard(UserKey(7)).insert(UserKey(7), Box::default()).is_none());
         assert_eq!(table.capacity(), places);
     }
+
+    #[test]
+    fn a_table_that_grows_is_never_emptier_than_a_third() {
+        let table = Table::new();
+        let mut shard = table.shard(UserKey(0));
+        for number in 1..=10_000 {
+            shard.insert(UserKey(number << 59), Box::default());
+            let places = shard.places.len();
+            assert!(number < 100 || shard.taken * 100 >= places * 65, "{number} rows in {places} places");
+        }
+    }
 }
