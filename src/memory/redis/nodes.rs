@@ -276,9 +276,11 @@ impl Nodes {
         Err(Trouble::Away)
     }
 
+    /// `host:port` of a redirect, whose host has colons of its own where it is an IPv6 address.
     fn redirected(&self, error: &RedisError) -> Option<Arc<Node>> {
-        let (host, port) = error.redirect_node()?;
-        let address = self.address(host, port);
+        let (named, _slot) = error.redirect_node()?;
+        let (host, port) = named.rsplit_once(':')?;
+        let address = self.address(host, port.parse().ok()?);
         self.routes.load().nodes.iter().find(|node| node.address == address).cloned()
     }
 
