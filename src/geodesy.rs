@@ -1,25 +1,24 @@
-//! Distances on the earth: an exact one for what is reported, a cheap one to decide what is far from any threshold.
+//! Distances on the earth: an exact one for what is judged and reported, a cheap one for what is near.
+
+mod vincenty;
 
 use crate::units::{Coordinates, Kilometres};
 use geo::{Distance, Geodesic, Haversine, Point};
 
-/// By how much [`great_circle`] may differ from [`geodesic`], as a share of the distance.
+/// Length of the shortest path on the WGS-84 ellipsoid, to a millimetre.
 ///
-/// **Source:** the sphere of radius 6371.0088 km against WGS-84 differs by at most 0.56 %; rounded up.
-pub const GREAT_CIRCLE_ERROR: f64 = 0.01;
-
-/// Length of the shortest path on the WGS-84 ellipsoid, about 0.9 µs.
-///
-/// **Source:** Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
+/// **Source:** Vincenty, "Direct and inverse solutions of geodesics on the ellipsoid", Survey Review 23 (1975); for places that are nearly
+/// opposite, where that does not converge, Karney, "Algorithms for geodesics", J. Geodesy 87 (2013).
 #[must_use]
 pub fn geodesic(a: Coordinates, b: Coordinates) -> Kilometres {
     if a == b {
         return Kilometres::ZERO;
     }
-    Kilometres::new(Geodesic.distance(point(a), point(b)) / 1000.0).unwrap_or(Kilometres::ZERO)
+    let metres = vincenty::distance_m(a, b).unwrap_or_else(|| Geodesic.distance(point(a), point(b)));
+    Kilometres::new(metres / 1000.0).unwrap_or(Kilometres::ZERO)
 }
 
-/// Length of the great circle on a sphere, about 0.03 µs, within [`GREAT_CIRCLE_ERROR`] of the geodesic.
+/// Length of the great circle on a sphere of radius 6371.0088 km, within 1 % of the geodesic.
 #[must_use]
 pub fn great_circle(a: Coordinates, b: Coordinates) -> Kilometres {
     if a == b {
@@ -40,6 +39,10 @@ mod tests {
 
     fn at(latitude: f64, longitude: f64) -> Option<Coordinates> {
         Coordinates::new(latitude, longitude)
+    }
+
+    fn by_karney(a: Coordinates, b: Coordinates) -> f64 {
+        Geodesic.distance(point(a), point(b)) / 1000.0
     }
 
     #[test]
@@ -65,7 +68,23 @@ mod tests {
             prop_assert!((there - back).abs() < 1e-6);
             prop_assert!(there <= 20_004.0, "more than half the circumference: {}", there);
             let sphere = great_circle(a, b).value();
-            prop_assert!((there - sphere).abs() <= GREAT_CIRCLE_ERROR * there + 1e-6, "{} {}", there, sphere);
+            prop_assert!((there - sphere).abs() <= 0.01 * there + 1e-6, "{} {}", there, sphere);
+            prop_assert!((there - by_karney(a, b)).abs() < 1e-6, "{} {}", there, by_karney(a, b));
+        }
+
+        /// Nearly opposite, nearly the same, nearly on the equator, nearly at a pole.
+        #[test]
+        fn exact_where_it_is_hard(
+            a in (-90.0..=90.0_f64, -180.0..=180.0_f64),
+            off in (-6.0..=0.9_f64, -6.0..=0.9_f64),
+            (is_opposite, is_equator, is_pole) in any::<(bool, bool, bool)>(),
+        ) {
+            let [north, east] = [off.0, off.1].map(|digits| 10_f64.powf(digits));
+            let latitude = if is_equator { a.0 * 1e-9 } else if is_pole { 90.0 - a.0.abs() * 1e-6 } else { a.0 };
+            let there = if is_opposite { (-latitude + north, a.1 - 180.0 + east) } else { (latitude + north, a.1 + east) };
+            let there_east = if there.1 > 180.0 { there.1 - 360.0 } else if there.1 < -180.0 { there.1 + 360.0 } else { there.1 };
+            let (Some(a), Some(b)) = (at(latitude, a.1), at(there.0, there_east)) else { return Ok(()) };
+            prop_assert!((geodesic(a, b).value() - by_karney(a, b)).abs() < 1e-6, "{:?} {:?}", a, b);
         }
     }
 }

@@ -55,12 +55,6 @@ impl Kilometres {
     pub fn less(self, other: f64) -> Self {
         Self((self.0 - other).max(0.0))
     }
-
-    /// The speed that covers this length in `seconds`; `None` when that is no finite number.
-    #[must_use]
-    pub fn in_seconds(self, seconds: f64) -> Option<KmPerHour> {
-        KmPerHour::new(self.0 * 3600.0 / seconds)
-    }
 }
 
 /// A speed in km/h: finite and not negative.
@@ -163,7 +157,6 @@ mod tests {
             assert_eq!(Kilometres::new(bad), None);
             assert_eq!(KmPerHour::new(bad), None);
         }
-        assert_eq!(Kilometres::ZERO.in_seconds(0.0), None, "0 km in 0 s is no speed");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::bounded::{Bounded, BoundedFloat};
 use crate::clock::Timestamp;
 use crate::context::network::NetworkKind;
 use crate::context::{Grain, Location, LoginContext, Place};
-use crate::geodesy::{GREAT_CIRCLE_ERROR, geodesic, great_circle};
+use crate::geodesy::geodesic;
 use crate::history::{PLACES_MAX, UserHistory, ValidPlace};
 use crate::units::{Confidence, CountryCode, Kilometres, KmPerHour};
 use arrayvec::ArrayVec;
@@ -149,37 +149,31 @@ fn compare(
 /// One way from a valid place to here.
 struct Trip<'a> {
     from: &'a ValidPlace,
-    severity: Severity,
+    distance: Kilometres,
+    distance_lower: Kilometres,
     speed_kmph: f64,
+    severity: Severity,
 }
 
 impl<'a> Trip<'a> {
-    /// Decides by the cheap distance where that is far enough from every threshold, else by the exact one.
     fn new(context: &LoginContext<'_>, here: Place, from: &'a ValidPlace, settings: &Settings) -> Self {
-        let judge = |distance_km: f64| {
-            let lower = Kilometres::new(distance_km).unwrap_or(Kilometres::ZERO).less(radii_km(here, from, settings));
-            let speed_kmph = lower.value() * 3600.0 / duration_s(context.time, from, settings);
-            (severity(lower.value(), speed_kmph, settings), speed_kmph)
+        let distance = geodesic(here.at, from.place.at);
+        let distance_lower = distance.less(radii_km(here, from, settings));
+        let speed_kmph = distance_lower.value() * 3600.0 / duration_s(context.time, from, settings);
+        let severity = match is_same_network(context, from) {
+            true => Severity::Minimal,
+            false => severity(distance_lower.value(), speed_kmph, settings),
         };
-        let rough = great_circle(here.at, from.place.at).value();
-        let (severity, speed_kmph) = {
-            let (least, _) = judge(rough * (1.0 - GREAT_CIRCLE_ERROR));
-            let (most, _) = judge(rough * (1.0 + GREAT_CIRCLE_ERROR));
-            if least == most { judge(rough) } else { judge(geodesic(here.at, from.place.at).value()) }
-        };
-        let severity = if is_same_network(context, from) { Severity::Minimal } else { severity };
-        Self { from, severity, speed_kmph }
+        Self { from, distance, distance_lower, speed_kmph, severity }
     }
 
-    /// The exact numbers; `None` when they are not finite.
+    /// The numbers; `None` when they are not finite.
     fn evidence(&self, context: &LoginContext<'_>, here: Place, settings: &Settings) -> Option<Travel> {
-        let distance = geodesic(here.at, self.from.place.at);
-        let distance_lower = distance.less(radii_km(here, self.from, settings));
         Some(Travel {
-            distance,
-            distance_lower,
+            distance: self.distance,
+            distance_lower: self.distance_lower,
             elapsed_ms: context.time.ms_since(self.from.time()),
-            speed: distance_lower.in_seconds(duration_s(context.time, self.from, settings))?,
+            speed: KmPerHour::new(self.speed_kmph)?,
             speed_max: KmPerHour::new(settings.speed_kmph_max.get())?,
             from_time: self.from.time(),
             from_country: self.from.place.country,
