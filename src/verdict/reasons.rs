@@ -1,4 +1,5 @@
-//! The verdict in plain words.
+//! The verdict in plain words. What is said is decided with the verdict; sentences with numbers or names in them are written when somebody reads
+//! them, which a hook does not.
 
 use super::evidence::{self, Cause, Contribution, Evidence};
 use super::policy::{NoEmail, Ruling};
@@ -16,9 +17,48 @@ use std::borrow::Cow;
 pub struct Reason {
     /// A code of signals.md, the policy's, or `rule.NAME`.
     pub code: Cow<'static, str>,
-    /// One sentence, in English.
-    pub text: Cow<'static, str>,
+    /// What is said.
+    pub(super) words: Words,
 }
+
+/// One sentence, in English, as far as it is there before somebody reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Words {
+    /// All of it.
+    Fixed(&'static str),
+    /// The operator's own, of a rule.
+    Rule(String),
+    /// How far, how long and how fast.
+    Trip,
+    /// The address, and what was found of it.
+    Address,
+    /// What made the difference.
+    Decisive(Cause),
+}
+
+impl Reason {
+    fn new(code: &'static str, text: &'static str) -> Self {
+        Self { code: code.into(), words: Words::Fixed(text) }
+    }
+
+    /// The sentence. What is borrowed is ours; anything else may hold what a client or an operator wrote. `context` and `assessments` are those of the
+    /// verdict that the reason is of.
+    #[must_use]
+    pub fn text(&self, context: &LoginContext<'_>, assessments: &Assessments) -> Cow<'static, str> {
+        match &self.words {
+            Words::Fixed(text) => (*text).into(),
+            Words::Rule(text) => text.clone().into(),
+            Words::Trip => {
+                assessments.travel.as_ref().map_or("the user came from elsewhere".into(), |it| trip(it).into())
+            }
+            Words::Address => of_address(&assessments.untrusted_ip, context).into(),
+            Words::Decisive(cause) => format!("without {} confidence would not have been low", noun(*cause)).into(),
+        }
+    }
+}
+
+/// Room for what most logins have.
+const USUAL: usize = 8;
 
 /// Everything that was counted against the login, hard evidence first; where nothing was, what spoke for it.
 pub(super) fn explain(
@@ -29,24 +69,24 @@ pub(super) fn explain(
     ruling: &Ruling,
     rules: &[RuleHit],
 ) -> Vec<Reason> {
-    let mut reasons = doubts(context, assessments, counted);
+    let mut reasons = Vec::with_capacity(USUAL);
+    reasons.extend(doubts(assessments, counted));
     if let Some(evidence) = evidence {
-        weighed(context, assessments, evidence, &mut reasons);
+        weighed(assessments, evidence, &mut reasons);
     }
     if reasons.is_empty() || assessments.untrusted_ip.code == Code::OnAllowList {
-        reasons.push(in_favour(context, assessments));
+        reasons.push(in_favour(assessments));
     }
     if context.address.is_familiar {
         let text = "many users log in from this network: that it is new to this one is not counted";
-        reasons.push(Reason { code: "familiar_network".into(), text: text.into() });
+        reasons.push(Reason::new("familiar_network", text));
     }
     if context.address.edge_ignored {
         let text = "this client is not trusted with `location` and `edge`; they were ignored";
-        reasons.push(Reason { code: "edge_not_trusted".into(), text: text.into() });
+        reasons.push(Reason::new("edge_not_trusted", text));
     }
     if let Some(cause) = evidence.and_then(|evidence| evidence.decisive) {
-        let text = format!("without {} confidence would not have been low", noun(cause));
-        reasons.push(Reason { code: "decisive".into(), text: text.into() });
+        reasons.push(Reason { code: "decisive".into(), words: Words::Decisive(cause) });
     }
     reasons.extend(of_policy(ruling));
     if let DecidedBy::Rule(name) = &ruling.decided_by {
@@ -57,46 +97,45 @@ pub(super) fn explain(
 }
 
 /// What is counted and in doubt, and hard evidence in any case.
-fn doubts(context: &LoginContext<'_>, assessments: &Assessments, counted: &[Signal]) -> Vec<Reason> {
+fn doubts(assessments: &Assessments, counted: &[Signal]) -> impl Iterator<Item = Reason> {
     let is_told = |signal: Signal, assessment: &Assessment| {
         is_doubt(assessment) && (counted.contains(&signal) || evidence::is_hard(assessment))
     };
-    let mut doubts: Vec<&Assessment> = ORDER
+    let mut doubts: ArrayVec<&Assessment, { ORDER.len() }> = ORDER
         .into_iter()
         .map(|signal| (signal, assessments.of(signal)))
         .filter(|(signal, assessment)| is_told(*signal, assessment))
         .map(|(_, assessment)| assessment)
         .collect();
     doubts.sort_by_key(|assessment| (!assessment.hard, assessment.confidence != Confidence::Low));
-    doubts.into_iter().map(|assessment| of_signal(assessment, context, assessments.travel.as_ref())).collect()
+    doubts.into_iter().map(of_signal)
 }
 
 /// What weighed against the login, most first; what a signal says, in its words, and once.
-fn weighed(context: &LoginContext<'_>, assessments: &Assessments, evidence: &Evidence, reasons: &mut Vec<Reason>) {
+fn weighed(assessments: &Assessments, evidence: &Evidence, reasons: &mut Vec<Reason>) {
     let against = evidence.contributions.iter().filter(|contribution| contribution.log_odds > 0.0);
     let mut against: ArrayVec<&Contribution, { evidence::CONTRIBUTIONS_MAX }> = against.collect();
     against.sort_by(|a, b| b.log_odds.total_cmp(&a.log_odds));
     for contribution in against {
-        let reason = of_cause(contribution.cause, context, assessments);
+        let reason = of_cause(contribution.cause, assessments);
         if !reasons.iter().any(|told| told.code == reason.code) {
             reasons.push(reason);
         }
     }
 }
 
-fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
-    let signal = |assessment: &Assessment| of_signal(assessment, context, assessments.travel.as_ref());
-    let fixed = |text: &'static str| Reason { code: cause.as_str().into(), text: text.into() };
+fn of_cause(cause: Cause, assessments: &Assessments) -> Reason {
+    let fixed = |text| Reason::new(cause.as_str(), text);
     match cause {
         Cause::DeviceNew | Cause::DeviceAndBrowserNew | Cause::DevicesLapsed | Cause::BrowserNew => {
-            signal(&assessments.new_device)
+            of_signal(&assessments.new_device)
         }
-        Cause::CountryNew => signal(&assessments.new_country),
-        Cause::TravelFast => signal(&assessments.impossible_travel),
-        Cause::LongInactivity => signal(&assessments.inactivity),
-        Cause::Listed | Cause::Automated | Cause::HighVelocity => signal(&assessments.untrusted_ip),
+        Cause::CountryNew => of_signal(&assessments.new_country),
+        Cause::TravelFast => of_signal(&assessments.impossible_travel),
+        Cause::LongInactivity => of_signal(&assessments.inactivity),
+        Cause::Listed | Cause::Automated | Cause::HighVelocity => of_signal(&assessments.untrusted_ip),
         Cause::Anonymizer | Cause::Tor | Cause::Hosting if assessments.untrusted_ip.code == Code::FoundOnDenyList => {
-            signal(&assessments.untrusted_ip)
+            of_signal(&assessments.untrusted_ip)
         }
         Cause::Hosting => fixed("the address belongs to a data centre"),
         Cause::Anonymizer => fixed("the address belongs to an anonymiser"),
@@ -104,10 +143,9 @@ fn of_cause(cause: Cause, context: &LoginContext<'_>, assessments: &Assessments)
         Cause::NetworkNew => fixed("the user has not logged in from this network"),
         Cause::SystemNew => fixed("the user has not logged in through this provider"),
         Cause::DeviceHabitKept => fixed("the user has kept one device for weeks, and it is not this one"),
-        Cause::NotAvailable => Reason {
-            code: Code::AssessmentNotAvailable.as_str().into(),
-            text: "a check could not be made, so it counts as a doubt".into(),
-        },
+        Cause::NotAvailable => {
+            Reason::new(Code::AssessmentNotAvailable.as_str(), "a check could not be made, so it counts as a doubt")
+        }
         // These speak for the user, unless an operator turned their weight round.
         Cause::Prior => fixed("every login is in doubt by this much"),
         Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere => {
@@ -167,57 +205,54 @@ fn is_doubt(assessment: &Assessment) -> bool {
     matches!(assessment.confidence, Confidence::Low | Confidence::Medium)
 }
 
-fn in_favour(context: &LoginContext<'_>, assessments: &Assessments) -> Reason {
+fn in_favour(assessments: &Assessments) -> Reason {
     let allowed = assessments.untrusted_ip.code == Code::OnAllowList;
-    let assessment = if allowed { &assessments.untrusted_ip } else { &assessments.new_device };
-    of_signal(assessment, context, None)
+    of_signal(if allowed { &assessments.untrusted_ip } else { &assessments.new_device })
 }
 
-fn of_signal(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Reason {
-    Reason { code: assessment.code.as_str().into(), text: text(assessment, context, travel) }
+fn of_signal(assessment: &Assessment) -> Reason {
+    Reason { code: assessment.code.as_str().into(), words: words(assessment) }
 }
 
-fn text(assessment: &Assessment, context: &LoginContext<'_>, travel: Option<&Travel>) -> Cow<'static, str> {
-    match assessment.code {
-        Code::Match => "the device and its browser are known".into(),
-        Code::PartialMatch => partial_match(&assessment.details).into(),
-        Code::NoMatch => "neither the device nor its browser is known".into(),
-        Code::UnknownDevice => "nothing tells which device this is".into(),
-        Code::NoDeviceHistory => "the user has logged in before, but no device is remembered".into(),
-        Code::InitialLogin => "the user's first login, and nothing speaks against it".into(),
-        Code::HistoryMissing => "the account is over a day old, but nothing is known of its user".into(),
-        Code::DeviceReused => "the device cookie is older than the one last used: it was copied".into(),
+fn words(assessment: &Assessment) -> Words {
+    Words::Fixed(match assessment.code {
+        Code::Match => "the device and its browser are known",
+        Code::PartialMatch => partial_match(&assessment.details),
+        Code::NoMatch => "neither the device nor its browser is known",
+        Code::UnknownDevice => "nothing tells which device this is",
+        Code::NoDeviceHistory => "the user has logged in before, but no device is remembered",
+        Code::InitialLogin => "the user's first login, and nothing speaks against it",
+        Code::HistoryMissing => "the account is over a day old, but nothing is known of its user",
+        Code::DeviceReused => "the device cookie is older than the one last used: it was copied",
         Code::ImpossibleTravel | Code::SubstantialTravel | Code::Travel | Code::MinimalTravel => {
-            travel.map_or("the user came from elsewhere".into(), |travel| trip(travel).into())
+            return Words::Trip;
         }
-        Code::InvalidTravel => "the way from the last login gives no finite number".into(),
-        Code::MissingGeoip => "the place of the address is not known".into(),
-        Code::UnknownLocation => "the place of the address is too vague to use".into(),
-        Code::LocationHistoryNotFound => "no recent place of the user is known".into(),
-        Code::AnonymousProxy => "the address is an anonymiser's, so its place says nothing".into(),
-        Code::NotFoundOnDenyList => "the address is on no list".into(),
+        Code::InvalidTravel => "the way from the last login gives no finite number",
+        Code::MissingGeoip => "the place of the address is not known",
+        Code::UnknownLocation => "the place of the address is too vague to use",
+        Code::LocationHistoryNotFound => "no recent place of the user is known",
+        Code::AnonymousProxy => "the address is an anonymiser's, so its place says nothing",
+        Code::NotFoundOnDenyList => "the address is on no list",
         Code::FoundOnDenyList | Code::HighVelocity | Code::OnAllowList | Code::Automated | Code::ListStale => {
-            of_address(assessment, context).into()
+            return Words::Address;
         }
-        Code::InvalidIpAddress => "the client's address is none".into(),
-        Code::PhoneNumberNotProvided => "no phone number was given".into(),
-        Code::PhoneOk => "the phone number is usable".into(),
-        Code::RequiresVerification => "the phone number must be verified".into(),
-        Code::KnownCountry => "the user has logged in from this country".into(),
-        Code::NewCountry => "the user has not logged in from this country for a long time, if ever".into(),
-        Code::Recent => "the user logged in not long ago".into(),
-        Code::LongInactivity => "the user has not logged in for long".into(),
-        Code::NotReported => "nothing of this login was labelled fraud".into(),
-        Code::Reported => "the device, the address or the place was labelled fraud for this user".into(),
-        Code::UnfinishedChallenge => {
-            "a factor was demanded of this user and not passed, and this device is not known".into()
-        }
-        Code::Familiar => "the user often logs in from here, with this kind of browser".into(),
-        Code::Unusual => "the user seldom logs in from here, or not with this kind of browser".into(),
-        Code::Unfamiliar => "nothing of where, and by what, is like the logins before".into(),
-        Code::NotEnoughHistory => "too few days are known to call anything usual".into(),
-        Code::AssessmentNotAvailable => "a check could not be made, so it counts as a doubt".into(),
-    }
+        Code::InvalidIpAddress => "the client's address is none",
+        Code::PhoneNumberNotProvided => "no phone number was given",
+        Code::PhoneOk => "the phone number is usable",
+        Code::RequiresVerification => "the phone number must be verified",
+        Code::KnownCountry => "the user has logged in from this country",
+        Code::NewCountry => "the user has not logged in from this country for a long time, if ever",
+        Code::Recent => "the user logged in not long ago",
+        Code::LongInactivity => "the user has not logged in for long",
+        Code::NotReported => "nothing of this login was labelled fraud",
+        Code::Reported => "the device, the address or the place was labelled fraud for this user",
+        Code::UnfinishedChallenge => "a factor was demanded of this user and not passed, and this device is not known",
+        Code::Familiar => "the user often logs in from here, with this kind of browser",
+        Code::Unusual => "the user seldom logs in from here, or not with this kind of browser",
+        Code::Unfamiliar => "nothing of where, and by what, is like the logins before",
+        Code::NotEnoughHistory => "too few days are known to call anything usual",
+        Code::AssessmentNotAvailable => "a check could not be made, so it counts as a doubt",
+    })
 }
 
 fn partial_match(details: &Details) -> &'static str {
@@ -263,10 +298,11 @@ fn span(seconds: u32) -> String {
 fn trip(travel: &Travel) -> String {
     let minutes = travel.elapsed_ms.unsigned_abs() / 60_000;
     let (hours, minutes) = (minutes / 60, minutes % 60);
-    let (km, speed) = (travel.distance_lower.value(), travel.speed.value());
-    let limit = travel.speed_max.value();
-    let verdict = if speed > limit { "needs" } else { "takes" };
-    format!("{km:.0} km or more in {hours} h {minutes} min {verdict} {speed:.0} km/h; the limit is {limit:.0} km/h")
+    let verdict = if travel.speed > travel.speed_max { "needs" } else { "takes" };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and far below 2^64")]
+    let [km, speed, limit] = [travel.distance_lower.value(), travel.speed.value(), travel.speed_max.value()]
+        .map(|it| it.round_ties_even() as u64);
+    format!("{km} km or more in {hours} h {minutes} min {verdict} {speed} km/h; the limit is {limit} km/h")
 }
 
 fn of_policy(ruling: &Ruling) -> Option<Reason> {
@@ -277,7 +313,7 @@ fn of_policy(ruling: &Ruling) -> Option<Reason> {
         NoEmail::FirstFactor => "the email address was the first factor, so it cannot be the second",
     });
     if let Some(text) = no_email {
-        return Some(Reason { code: "no_email".into(), text: text.into() });
+        return Some(Reason::new("no_email", text));
     }
     let text = match (&ruling.decided_by, ruling.action) {
         (DecidedBy::PolicyAlways, Action::Challenge) => "the policy asks everyone for a second factor",
@@ -288,5 +324,5 @@ fn of_policy(ruling: &Ruling) -> Option<Reason> {
         // The rule's own words stand first.
         (DecidedBy::Aggregator(_) | DecidedBy::Rule(_), _) => return None,
     };
-    Some(Reason { code: ruling.decided_by.word()?.into(), text: text.into() })
+    Some(Reason::new(ruling.decided_by.word()?, text))
 }

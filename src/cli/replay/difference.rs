@@ -7,6 +7,7 @@ use crate::pipeline::Scored;
 use crate::server::logged::Label;
 use crate::signals::Signal;
 use crate::verdict::Action;
+use crate::verdict::reasons::Reason;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -194,6 +195,7 @@ impl Example {
             let [from, to] = [before, after].map(|scored| scored.assessments.of(signal).code.as_str());
             (from != to).then(|| format!("{} {from} → {to}", signal.as_str()))
         };
+        let text = |reason: &Reason| reason.text(&asking.context, &asking.assessments).into_owned();
         Self {
             line,
             time: event.time.to_string(),
@@ -201,7 +203,7 @@ impl Example {
             before: before.verdict.action.as_str(),
             after: after.verdict.action.as_str(),
             codes: Signal::ALL.into_iter().filter_map(differs).collect(),
-            why: asking.verdict.reasons.iter().map(|reason| reason.text.clone().into_owned()).collect(),
+            why: asking.verdict.reasons.iter().map(text).collect(),
         }
     }
 }

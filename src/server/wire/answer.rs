@@ -252,7 +252,7 @@ fn reasons(json: &mut Json, scored: &Scored<'_>) {
     for reason in &scored.verdict.reasons {
         json.raw(opening);
         json.plain(&reason.code);
-        match &reason.text {
+        match reason.text(&scored.context, &scored.assessments) {
             Cow::Borrowed(ours) => {
                 json.raw(r#"","text":""#);
                 json.plain(ours);
@@ -261,7 +261,7 @@ fn reasons(json: &mut Json, scored: &Scored<'_>) {
             // It may name a list or an address.
             Cow::Owned(made) => {
                 json.raw(r#"","text":"#);
-                json.text(made);
+                json.text(&made);
             }
         }
         opening = r#"},{"code":""#;

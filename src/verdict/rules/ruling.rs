@@ -2,7 +2,7 @@
 
 use super::{Effect, RuleHit};
 use crate::verdict::policy::{Ruling, allow, refuse};
-use crate::verdict::reasons::Reason;
+use crate::verdict::reasons::{Reason, Words};
 use crate::verdict::{Action, DecidedBy};
 
 /// What rules need to know of the login and of the policy.
@@ -61,7 +61,8 @@ impl RuleHit {
             Effect::Bypass => "a rule lifts the demand for a second factor",
             Effect::Tag => "a rule tags this login",
         };
-        let text = self.reason.as_deref().filter(|_| !self.has_failed).map(|theirs| theirs.to_owned().into());
-        Reason { code: self.name.code().to_owned().into(), text: text.unwrap_or(ours.into()) }
+        let theirs = self.reason.as_deref().filter(|_| !self.has_failed);
+        let words = theirs.map_or(Words::Fixed(ours), |theirs| Words::Rule(theirs.to_owned()));
+        Reason { code: self.name.code().to_owned().into(), words }
     }
 }
