@@ -8,7 +8,8 @@ mod secrets;
 
 pub use secrets::{SecretError, Secrets, TagKey, Unlocked};
 
-use siphasher::sip128::{Hasher128, SipHasher13, SipHasher24};
+use arrayvec::ArrayVec;
+use siphasher::sip128::{Hash128, Hasher128, SipHasher13, SipHasher24};
 use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -110,7 +111,7 @@ impl SourceKey {
     }
 }
 
-/// For maps whose keys are keyed hashes of 128 bits already ([`UserKey`], [`RequestTag`]): hashing them again would only cost.
+/// For maps whose keys are keyed hashes already ([`UserKey`], [`RequestTag`], ids of decisions): hashing them again would only cost.
 #[derive(Debug, Default)]
 pub struct KeyIsHash(u64);
 
@@ -200,42 +201,32 @@ impl HashKey {
     /// What a user's tags are bound to.
     #[must_use]
     pub fn anchor(&self, tenant: &str, user_id: &str) -> Anchor {
-        let mut hasher = self.hasher(b'u');
         // The length keeps ("ab", "c") apart from ("a", "bc").
-        hasher.write_usize(tenant.len());
-        hasher.write(tenant.as_bytes());
-        hasher.write(user_id.as_bytes());
-        Anchor(hasher.finish128().as_u128())
+        let length = tenant.len().to_le_bytes();
+        Anchor(self.hash(b'u', [&length, tenant.as_bytes(), user_id.as_bytes()]).as_u128())
     }
 
     /// The tag of a device id, bound to its user: equal ids of two users do not link them.
     #[must_use]
     pub fn device(&self, user: Anchor, device_id: &str) -> DeviceTag {
-        let mut hasher = self.hasher(b'd');
-        hasher.write_u128(user.0);
-        hasher.write(device_id.as_bytes());
-        DeviceTag(hasher.finish128().h1)
+        DeviceTag(self.hash(b'd', [&user.0.to_le_bytes(), device_id.as_bytes()]).h1)
     }
 
     /// The tag of a device that has a token of ours.
     #[must_use]
     pub fn token_device(&self, user: Anchor, device: u64) -> DeviceTag {
-        let mut hasher = self.hasher(b't');
-        hasher.write_u128(user.0);
-        hasher.write_u64(device);
-        DeviceTag(hasher.finish128().h1)
+        DeviceTag(self.hash(b't', [&user.0.to_le_bytes(), &device.to_le_bytes()]).h1)
     }
 
     /// The tag of an address's network, /24 or /48, bound to the user.
     #[must_use]
     pub fn network(&self, user: Anchor, address: IpAddr) -> NetworkTag {
-        let mut hasher = self.hasher(b'n');
-        hasher.write_u128(user.0);
-        match address {
-            IpAddr::V4(v4) => hasher.write(&v4.octets()[..3]),
-            IpAddr::V6(v6) => hasher.write(&v6.octets()[..6]),
-        }
-        let [a, b, c, d, ..] = hasher.finish128().h1.to_le_bytes();
+        let user = user.0.to_le_bytes();
+        let hash = match address {
+            IpAddr::V4(v4) => self.hash(b'n', [&user, &v4.octets()[..3]]),
+            IpAddr::V6(v6) => self.hash(b'n', [&user, &v6.octets()[..6]]),
+        };
+        let [a, b, c, d, ..] = hash.h1.to_le_bytes();
         NetworkTag(u32::from_le_bytes([a, b, c, d]))
     }
 
@@ -243,13 +234,9 @@ impl HashKey {
     #[must_use]
     pub fn request(&self, variant: bool, parts: [&[u8]; 2]) -> RequestTag {
         let [before, after] = parts;
-        let mut hasher = self.hasher(b'r');
-        hasher.write_u8(variant.into());
         // The length keeps ("ab", "c") apart from ("a", "bc").
-        hasher.write_usize(before.len());
-        hasher.write(before);
-        hasher.write(after);
-        RequestTag(hasher.finish128().as_u128())
+        let length = before.len().to_le_bytes();
+        RequestTag(self.hash(b'r', [&[variant.into()], &length, before, after]).as_u128())
     }
 
     /// The keys of an address's sources, bound to the tenant: what happens to one tenant says nothing to another.
@@ -265,16 +252,24 @@ impl HashKey {
     /// 128 bits that follow from `text`, and that nobody without the key can foretell.
     #[must_use]
     pub fn unforeseeable(&self, text: &[u8]) -> u128 {
-        let mut hasher = SipHasher24::new_with_key(&self.bytes);
-        hasher.write(text);
-        hasher.finish128().as_u128()
+        SipHasher24::new_with_key(&self.bytes).hash(text).as_u128()
     }
 
-    /// Each kind of tag has its own first byte, so that none can stand for another.
-    fn hasher(&self, kind: u8) -> SipHasher13 {
-        hasher(&self.bytes, kind)
+    /// Of all parts, one behind the other. Each kind of tag has its own first byte, so that none can stand for another.
+    fn hash<const PARTS: usize>(&self, kind: u8, parts: [&[u8]; PARTS]) -> Hash128 {
+        let mut piece = ArrayVec::<u8, PIECE_BYTES>::new();
+        piece.push(kind);
+        if parts.iter().all(|part| piece.try_extend_from_slice(part).is_ok()) {
+            return SipHasher13::new_with_key(&self.bytes).hash(&piece);
+        }
+        let mut hasher = hasher(&self.bytes, kind);
+        parts.iter().for_each(|part| hasher.write(part));
+        hasher.finish128()
     }
 }
+
+/// What most tags are made of fits, and is hashed in one piece: by less than the work that its parts would take.
+const PIECE_BYTES: usize = 96;
 
 /// Under a key of its own, so that no kind is needed: 16 bytes are hashed in half the time of 17.
 fn user_of(users: &[u8; 16], anchor: Anchor) -> UserKey {
@@ -339,6 +334,17 @@ mod tests {
         let (alice, bob) = (key.anchor("default", "alice"), key.anchor("default", "bob"));
         assert_ne!(alice.0, key.user_of(alice).0);
         assert_ne!(key.device(alice, "d1"), key.device(bob, "d1"));
+    }
+
+    #[test]
+    fn what_is_hashed_in_one_piece_is_the_same_in_parts() {
+        let key = HashKey::fixed([7; 16]);
+        for length in [0, 1, PIECE_BYTES - 2, PIECE_BYTES - 1, PIECE_BYTES, 200] {
+            let text = "x".repeat(length);
+            let mut in_parts = hasher(&key.bytes, b'k');
+            text.bytes().for_each(|byte| in_parts.write(&[byte]));
+            assert_eq!(key.hash(b'k', [&[], text.as_bytes()]).as_u128(), in_parts.finish128().as_u128(), "{length}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod family;
 mod reading;
 mod rules;
+mod text_hash;
 
 pub use family::AgentFamily;
 pub(super) use family::{Exactness, brand_rank, canonical_browser};
@@ -16,9 +17,11 @@ pub(super) use family::{Exactness, brand_rank, canonical_browser};
 use super::client_hints::{self, major};
 use crate::event::ClientHints;
 use family::{UNNAMED, canonical_system};
-use quick_cache::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use reading::{Words, app};
 use std::fmt;
+use text_hash::TextHash;
 use woothee::parser::{Parser, WootheeResult};
 
 /// A family and the major version seen.
@@ -48,13 +51,14 @@ pub struct Agents {
 }
 
 /// What was parsed of a text before.
-type Remembered = Cache<Box<str>, Option<Agent>>;
+type Remembered = Cache<Box<str>, Option<Agent>, UnitWeighter, TextHash>;
 
 impl Agents {
     /// Builds the parser's tables (some 30 ms), so that no login waits for them.
     #[must_use]
     pub fn new() -> Self {
-        let (texts, brands) = (Cache::new(CACHED_AGENTS_MAX), Cache::new(CACHED_BRANDS_MAX));
+        let [texts, brands] = [CACHED_AGENTS_MAX, CACHED_BRANDS_MAX]
+            .map(|max| Cache::with(max, max as u64, UnitWeighter, TextHash::new(), DefaultLifecycle::default()));
         let agents = Self { words: Words::new(), parser: Parser::new(), texts, brands };
         let _warm = agents.parse("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0");
         agents

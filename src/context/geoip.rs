@@ -184,8 +184,10 @@ impl GeoIp {
         }
         let hits: Hits<'_> = self.entries.iter().map(|entry| entry.database.look_up(ip)).collect();
         let (location, network) = self.location(&hits);
-        let (asn, as_organization) = self.system(&hits);
-        let (kinds, kinds_from) = self.kinds(&hits);
+        let system = self.first(self.by_system(), &hits, |hit| hit.row.asn());
+        let as_organization = system.and_then(|(at, hit, _)| self.entries.get(at)?.database.organization(hit.row));
+        let asn = system.map(|(_, _, asn)| asn);
+        let (kinds, kinds_from) = self.kinds(&hits, system);
         let country = self.first(self.by_place(), &hits, |hit| hit.row.country()).map(|(_, _, country)| country);
         let location = match location {
             Location::Known(place) => Location::Known(super::Place { country: place.country.or(country), ..place }),
@@ -225,7 +227,7 @@ impl GeoIp {
     /// The first file with a usable place; where there is none, the worst of what they say, so that a failure shows.
     fn location(&self, hits: &Hits<'_>) -> (Location, Option<IpNet>) {
         let mut worst = (Location::Missing, None);
-        for hit in self.city.iter().filter_map(|at| hits.get(*at).copied().flatten()) {
+        for hit in self.city.iter().filter_map(|at| hits.get(*at)?.as_ref()) {
             match (hit.row.location(), worst.0) {
                 (Location::Known(place), _) => return (Location::Known(place), Some(hit.network)),
                 (Location::Failed, _) => worst = (Location::Failed, Some(hit.network)),
@@ -236,13 +238,7 @@ impl GeoIp {
         worst
     }
 
-    fn system(&self, hits: &Hits<'_>) -> (Option<u32>, Option<OrganizationName>) {
-        let Some((at, hit, asn)) = self.first(self.by_system(), hits, |hit| hit.row.asn()) else { return (None, None) };
-        let organization = self.entries.get(at).and_then(|entry| entry.database.organization(hit.row));
-        (Some(asn), organization)
-    }
-
-    fn kinds(&self, hits: &Hits<'_>) -> (NetworkKinds, Option<KindsSource>) {
+    fn kinds(&self, hits: &Hits<'_>, system: Option<(usize, &Hit<'_>, u32)>) -> (NetworkKinds, Option<KindsSource>) {
         let (mut kinds, mut from) = (NetworkKinds::NONE, None);
         let mut tell = |at: usize, hit: &Hit<'_>, told: NetworkKinds| {
             if told.is_empty() {
@@ -257,22 +253,22 @@ impl GeoIp {
                 tell(at, hit, hit.row.kinds());
             }
         }
-        if let Some((at, hit, asn)) = self.first(self.by_system(), hits, |hit| hit.row.asn()) {
-            tell(at, &hit, self.kinds_of_asn(asn));
+        if let Some((at, hit, asn)) = system {
+            tell(at, hit, self.kinds_of_asn(asn));
         }
         (kinds, from)
     }
 
     /// The first entry in this order whose row has something.
-    fn first<'a, T>(
+    fn first<'h, 'a, T>(
         &self,
         mut order: impl Iterator<Item = usize>,
-        hits: &Hits<'a>,
+        hits: &'h Hits<'a>,
         what: impl Fn(&Hit<'a>) -> Option<T>,
-    ) -> Option<(usize, Hit<'a>, T)> {
+    ) -> Option<(usize, &'h Hit<'a>, T)> {
         order.find_map(|at| {
-            let hit = hits.get(at).copied().flatten()?;
-            what(&hit).map(|value| (at, hit, value))
+            let hit = hits.get(at)?.as_ref()?;
+            what(hit).map(|value| (at, hit, value))
         })
     }
 
