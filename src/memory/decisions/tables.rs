@@ -5,10 +5,11 @@ use super::walk::{Held, Visitor, Walk};
 use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Lesson;
-use crate::keyed_hash::UserKey;
+use crate::keyed_hash::{KeyIsHash, UserKey};
 use crate::memory::changes::Changes;
 use crate::privacy::RetentionDays;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All decisions of a process, in shards of their own locks, bounded: users without history never push out those with
@@ -31,7 +32,7 @@ pub(super) struct Shard {
 #[derive(Debug)]
 pub(super) struct PendingTable {
     capacity: usize,
-    pub(super) decisions: HashMap<DecisionId, Box<Pending>>,
+    pub(super) decisions: HashMap<DecisionId, Box<Pending>, BuildHasherDefault<KeyIsHash>>,
     pub(super) strangers: Queue,
     pub(super) known: Queue,
     /// How often ids were taken out of the middle of the queues.
@@ -292,7 +293,7 @@ impl PendingTable {
     fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
-            decisions: HashMap::new(),
+            decisions: HashMap::default(),
             strangers: Queue::default(),
             known: Queue::default(),
             tidied: 0,

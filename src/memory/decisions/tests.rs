@@ -296,14 +296,13 @@ fn a_device_forgotten_meanwhile_is_not_learnt_by_an_outcome_that_was_awaited() {
     assert_eq!(learnt, Ok(completed(Proof::Factor)), "the rest is learnt");
 }
 
-/// The figures of config.toml: a decision in its table, with its id there and in the queue, and the user's id on the heap.
+/// The figures of config.toml: a decision in its table, with its id there and in the queue.
 #[test]
 fn decisions_take_as_much_memory_as_is_said() {
     let id = size_of::<DecisionId>();
-    let name = 32;
-    let settled = size_of::<Option<Settled>>() + id + name;
+    let settled = size_of::<Option<Settled>>() + id;
     // A map has up to twice the places that it needs, with a byte of its own each.
-    let pending = size_of::<Pending>() + 2 * (id + size_of::<Box<Pending>>() + 9) + 2 * id + name;
+    let pending = size_of::<Pending>() + 2 * (id + size_of::<Box<Pending>>() + 9) + 2 * id;
     assert!(settled <= 290 && pending <= 420, "{settled} and {pending} bytes");
 }
 
