@@ -62,8 +62,6 @@ pub enum AppError {
     Bind(BindError),
     /// The operating system gives no randomness.
     Random(getrandom::Error),
-    /// The metrics cannot be set up.
-    Metrics(metrics_exporter_prometheus::BuildError),
     /// The system refuses a thread, a socket or a signal.
     Io(io::Error),
     /// The store cannot be had, or must not be used.
@@ -80,7 +78,6 @@ impl fmt::Display for AppError {
             Self::Config(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
             Self::Random(_) => f.write_str("the operating system gives no randomness"),
-            Self::Metrics(_) => f.write_str("metrics cannot be set up"),
             Self::Io(_) => f.write_str("the system refuses what the service needs"),
             Self::Store(error) => error.fmt(f),
             Self::Redis(error) => error.fmt(f),
@@ -95,7 +92,6 @@ impl Error for AppError {
             Self::Config(_) => None,
             Self::Bind(error) => error.source(),
             Self::Random(error) => Some(error),
-            Self::Metrics(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Store(error) => error.source(),
             Self::Redis(error) => error.source(),
@@ -122,13 +118,9 @@ impl AppError {
     pub fn is_config(&self) -> bool {
         match self {
             Self::Config(_) => true,
-            Self::Bind(_)
-            | Self::Random(_)
-            | Self::Metrics(_)
-            | Self::Io(_)
-            | Self::Store(_)
-            | Self::Redis(_)
-            | Self::Unwritten(_) => false,
+            Self::Bind(_) | Self::Random(_) | Self::Io(_) | Self::Store(_) | Self::Redis(_) | Self::Unwritten(_) => {
+                false
+            }
         }
     }
 }
@@ -141,7 +133,7 @@ impl App {
     /// See [`AppError`]; nothing is left behind.
     pub fn build(config: Config) -> Result<Self, AppError> {
         let clock = Clock;
-        let meters = Arc::new(Meters::new().map_err(AppError::Metrics)?);
+        let meters = Arc::new(Meters::new());
         // What is read soonest comes first: databases take a second.
         let certificates = certificates(&config, meters.tls_handshakes_failed.clone(), clock)?.map(Arc::new);
         let ids = IdSource::new(HashKey::random().map_err(AppError::Random)?);

@@ -25,7 +25,6 @@ use std::task::{Context, Poll, Waker};
 #[derive(Debug)]
 pub struct Replay {
     pipeline: Pipeline<Volatile>,
-    meters: Arc<Meters>,
     housekeeping: Housekeeping,
 }
 
@@ -56,12 +55,11 @@ impl Replay {
             list.max_age_h = u32::MAX;
         }
         let clock = Clock;
-        let meters = Arc::new(Meters::new().map_err(AppError::Metrics)?);
         let memory = Volatile::new(&config.memory);
         let loaded = app::load(&config, clock)?;
         let (key, ids) = (HashKey::fixed(KEY), IdSource::new(HashKey::fixed(KEY)));
-        let pipeline = Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), clock);
-        Ok(Self { pipeline, meters, housekeeping: Housekeeping::new(&config.memory) })
+        let pipeline = Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new()), clock);
+        Ok(Self { pipeline, housekeeping: Housekeeping::new(&config.memory) })
     }
 
     /// Judges a login as of its own time, and learns what it teaches.
@@ -104,7 +102,6 @@ impl Replay {
     fn keep_house(&mut self, now: Timestamp) {
         if self.housekeeping.is_due(now) {
             self.pipeline.memory().sweep(now);
-            self.meters.upkeep();
         }
     }
 }

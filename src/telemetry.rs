@@ -1,19 +1,21 @@
 //! Metric names and handles, and the log.
 //!
 //! Label values come from closed sets only, so that the number of series is constant whatever clients send. Every
-//! handle is made at the start: counting costs an atomic addition.
+//! handle is made at the start; what each login counts is in numbers of our own (`logins`).
 
 mod data;
+mod logins;
 mod rules;
 
 pub use data::{DataGauge, DataMetric};
 pub use rules::RuleCounts;
 
 use crate::event::FailureKind;
-use crate::signals::{Assessments, Code, Signal};
-use crate::verdict::{Action, Mode, Verdict};
-use metrics::{Counter, Gauge, Histogram, Label};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use crate::signals::Assessments;
+use crate::verdict::Verdict;
+use logins::Logins;
+use metrics::{Counter, Gauge, Label};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::IsTerminal;
@@ -84,18 +86,10 @@ pub fn start_log(settings: Settings) {
     }
 }
 
-/// Seconds. From well below a usual score up to the point where callers give up.
-const SCORE_BUCKETS_S: [f64; 14] =
-    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
-const SCORE_SECONDS: &str = "askance_score_duration_seconds";
-
 /// Handles of every metric; they are shared by all cores.
 pub struct Meters {
     exporter: PrometheusHandle,
-    assessments: [Vec<(Code, Counter)>; Signal::ALL.len()],
-    actions: [(Action, Counter); 4],
-    would_be: [(Action, Counter); 4],
-    score_duration: Histogram,
+    logins: Logins,
     requests: Vec<((Route, u16), Counter)>,
     requests_other: Counter,
     imported: [(bool, Counter); 2],
@@ -277,41 +271,20 @@ const STATUSES: [u16; 19] =
 
 impl Meters {
     /// All metrics at zero.
-    ///
-    /// # Errors
-    ///
-    /// The exporter refuses the buckets; they are constants, so this is a fault of ours.
-    pub fn new() -> Result<Self, metrics_exporter_prometheus::BuildError> {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full(SCORE_SECONDS.to_owned()), &SCORE_BUCKETS_S)?
-            .build_recorder();
+    #[must_use]
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
         let exporter = recorder.handle();
-        Ok(metrics::with_local_recorder(&recorder, || {
+        metrics::with_local_recorder(&recorder, || {
             describe();
             Self::register(exporter)
-        }))
+        })
     }
 
     fn register(exporter: PrometheusHandle) -> Self {
-        let actions = [Action::Allow, Action::Challenge, Action::VerifyEmail, Action::Deny];
-        let by_action = |name: &'static str| {
-            actions.map(|action| (action, counter(name, vec![Label::from_static_parts("action", action.as_str())])))
-        };
         Self {
             exporter,
-            assessments: Signal::ALL.map(|signal| {
-                let of_code = |code: &Code| {
-                    let labels = vec![
-                        Label::from_static_parts("signal", signal.as_str()),
-                        Label::from_static_parts("code", code.as_str()),
-                    ];
-                    (*code, counter("askance_assessments_total", labels))
-                };
-                signal.codes().iter().map(of_code).collect()
-            }),
-            actions: by_action("askance_decisions_total"),
-            would_be: by_action("askance_observed_total"),
-            score_duration: metrics::histogram!(SCORE_SECONDS),
+            logins: Logins::new(),
             requests: Route::ALL.into_iter().flat_map(|route| STATUSES.map(|status| request(route, status))).collect(),
             requests_other: counter("askance_requests_total", vec![Label::from_static_parts("route", "other")]),
             imported: [true, false].map(|recorded| {
@@ -353,14 +326,7 @@ impl Meters {
 
     /// Counts one judged login.
     pub fn scored(&self, assessments: &Assessments, verdict: &Verdict, took: Duration) {
-        for (signal, counters) in Signal::ALL.into_iter().zip(&self.assessments) {
-            increment(counters, assessments.of(signal).code);
-        }
-        increment(&self.actions, verdict.action);
-        if verdict.mode == Mode::Observe {
-            increment(&self.would_be, verdict.would_be);
-        }
-        self.score_duration.record(took);
+        self.logins.count(assessments, verdict, took);
     }
 
     /// Counts one answered request.
@@ -388,13 +354,15 @@ impl Meters {
     #[must_use]
     pub fn render(&self, data: &[DataGauge]) -> String {
         let mut text = self.exporter.render();
+        self.logins.render(&mut text);
         data::render(&mut text, data);
         text
     }
+}
 
-    /// Drains histogram samples, which the exporter keeps one by one until then: at 60,000 scores a second, some 1.5 MB.
-    pub fn upkeep(&self) {
-        self.exporter.run_upkeep();
+impl Default for Meters {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -425,11 +393,7 @@ fn data_read(kind: DataKind, taken: bool) -> ((DataKind, bool), Counter) {
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("askance_assessments_total", "Assessments by signal and code");
-    describe_counter!("askance_decisions_total", "Decisions by the action that was answered");
-    describe_counter!("askance_observed_total", "In mode observe: decisions by the action that would have been");
-    describe_histogram!(SCORE_SECONDS, "Seconds from a parsed login to its verdict");
+    use metrics::{describe_counter, describe_gauge};
     describe_counter!("askance_requests_total", "Requests by route and status");
     describe_counter!("askance_imported_total", "Lines of imports by result");
     describe_counter!(
@@ -467,8 +431,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_series_stands_from_the_start_and_their_number_is_constant() -> Result<(), Box<dyn std::error::Error>> {
-        let meters = Meters::new()?;
+    fn every_series_stands_from_the_start_and_their_number_is_constant() {
+        let meters = Meters::new();
         let series = |meters: &Meters| meters.render(&[]).lines().filter(|line| !line.starts_with('#')).count();
         let before = series(&meters);
         assert!(meters.render(&[]).contains(r#"askance_assessments_total{signal="NewDevice",code="match"} 0"#));
@@ -476,6 +440,5 @@ mod tests {
             meters.requested(Route::Unknown, status);
         }
         assert_eq!(series(&meters), before);
-        Ok(())
     }
 }

@@ -44,7 +44,7 @@ impl People {
             tokens: TokenKeys::new(&[[3; 32]]).ok_or("a key")?,
         };
         let ids = IdSource::new(HashKey::fixed([2; 16]));
-        let (key, meters) = (HashKey::fixed([1; 16]), Arc::new(Meters::new()?));
+        let (key, meters) = (HashKey::fixed([1; 16]), Arc::new(Meters::new()));
         let pipeline = Pipeline::new(Volatile::new(memory), key, ids, loaded, meters, Clock);
         Ok(Self { pipeline, users_count })
     }

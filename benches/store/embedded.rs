@@ -60,7 +60,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("state");
     let settings = Settings { path: path.clone(), ..Settings::default() };
-    let bench = Bench { meters: Meters::new()?, secrets: Secrets::random()?, settings };
+    let bench = Bench { meters: Meters::new(), secrets: Secrets::random()?, settings };
     let (memory, key) = bench.open(&path)?;
     let memory = Arc::new(memory);
     fill(&bench, &memory, &key, plan)?;

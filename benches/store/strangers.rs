@@ -69,7 +69,7 @@ pub(crate) fn measure(plan: &Plan) -> Result<(), Failure> {
 
 /// Whoever completed a login is in the store for good, and in memory it is known that there is one.
 fn over_a_store(settings: &Settings, login: Login, plan: &Plan) -> Result<(), Failure> {
-    let bench = Bench { meters: Meters::new()?, secrets: Secrets::random()?, settings: settings.clone() };
+    let bench = Bench { meters: Meters::new(), secrets: Secrets::random()?, settings: settings.clone() };
     let path: &Path = &settings.path;
     let (memory, key) = bench.open(path)?;
     // A user can leave memory once the disk has them. What is decided is bounded without that.

@@ -15,7 +15,7 @@ use crate::memory::decisions::{Decision, LoginResult, Page, Query};
 use crate::memory::vault::{Kept, Place, Put, Record, Version};
 use crate::memory::volatile::Volatile;
 use crate::memory::{Condition, Counts, Settings};
-use crate::signals::Code;
+use crate::signals::{Code, Signal};
 use crate::units::{Confidence, Coordinates};
 use crate::verdict::Action;
 use proptest::prelude::*;
@@ -23,6 +23,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Faulty {
@@ -144,7 +145,7 @@ fn loaded() -> Option<Loaded> {
 
 fn over<M: Memory>(memory: M, loaded: Loaded) -> Option<Pipeline<M>> {
     let (key, ids) = (HashKey::fixed([1; 16]), IdSource::new(HashKey::fixed([2; 16])));
-    Some(Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new().ok()?), Clock))
+    Some(Pipeline::new(memory, key, ids, loaded, Arc::new(Meters::new()), Clock))
 }
 
 pub(crate) fn pipeline() -> Option<Pipeline<Faulty>> {
@@ -217,6 +218,36 @@ fn without_memory_a_login_is_challenged_and_its_remembered_browser_ignored() {
     pipeline.memory().broken.store(false, Ordering::Relaxed);
     let again = score(&pipeline, &usual, time);
     assert_eq!((again.verdict.action, again.assessments.new_device.code), (Action::Allow, Code::PartialMatch));
+}
+
+#[test]
+fn a_login_is_counted_once_by_signal_action_and_time() {
+    let Some(pipeline) = pipeline() else { unreachable!("the fixture is in the repository") };
+    let time = Timestamp::from_unix_s(1_790_000_000);
+    let usual = event(time);
+    let scored = score(&pipeline, &usual, time);
+    let now = pipeline.meters.render(&[]);
+    for signal in Signal::ALL {
+        let code = scored.assessments.of(signal).code.as_str();
+        let line = format!("askance_assessments_total{{signal=\"{}\",code=\"{code}\"}} 1\n", signal.as_str());
+        assert!(now.contains(&line), "{line}{now}");
+    }
+    for line in [
+        "askance_decisions_total{action=\"allow\"} 1\n",
+        "askance_observed_total{action=\"allow\"} 0\n",
+        "askance_score_duration_seconds_bucket{le=\"+Inf\"} 1\n",
+        "askance_score_duration_seconds_count 1\n",
+    ] {
+        assert!(now.contains(line), "{line}{now}");
+    }
+    let buckets = |text: &str| -> Vec<u64> {
+        let lines = text.lines().filter(|line| line.starts_with("askance_score_duration_seconds_bucket"));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect()
+    };
+    pipeline.meters.scored(&scored.assessments, &scored.verdict, Duration::from_micros(251));
+    let later = pipeline.meters.render(&[]);
+    let more: Vec<u64> = buckets(&later).iter().zip(buckets(&now)).map(|(after, before)| after - before).collect();
+    assert_eq!(more, [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], "from half a millisecond on");
 }
 
 #[test]

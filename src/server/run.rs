@@ -322,7 +322,6 @@ async fn keep_house<M: Memory>(
                 service.meters.velocity_sources.set(gauge(service.pipeline.velocity().held()));
                 service.meters.connections.set(gauge(connections.open()));
                 service.meters.lists_stale.set(gauge(service.pipeline.loaded().lists.stale(now).count()));
-                service.meters.upkeep();
             }
         }
     }

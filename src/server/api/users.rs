@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn without_memory_every_call_is_503() {
-        let Some((pipeline, meters)) = pipeline().zip(Meters::new().ok()) else { unreachable!("fixtures are there") };
+        let (Some(pipeline), meters) = (pipeline(), Meters::new()) else { unreachable!("fixtures are there") };
         pipeline.memory().broken.store(true, Ordering::Relaxed);
         let settings = crate::server::Settings::default();
         let Ok(pages) = Pages::load(&Default::default()) else { unreachable!("they name no file") };

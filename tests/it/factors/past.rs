@@ -28,7 +28,7 @@ pub(crate) struct Past {
 impl Past {
     /// Over a new store, as this configuration has it, so long ago.
     fn new(config: &Config, ago_s: i64) -> Self {
-        let (state, meters) = (&config.memory.path, Arc::new(Meters::new().unwrap()));
+        let (state, meters) = (&config.memory.path, Arc::new(Meters::new()));
         let directory = StateDirectory::take(state, false).unwrap();
         let secrets = app::secrets(config, Unnamed::Beside { directory: state, is_new: true }).unwrap();
         let opened = Embedded::start(directory, &config.memory, &secrets, meters.store.clone(), (Clock, 2), &|_, _| {});
