@@ -45,10 +45,10 @@ impl<M: Memory> Pipeline<M> {
         let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
         let origin = network.map(|network| origin(network, agent));
         let device = event.device_id.as_deref().map(|id| self.key.device(anchor, id));
-        self.memory.prefetch_row(user);
         loaded.prefetch_networks(ip);
         let phone = self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region);
         let token = token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin));
+        self.memory.prefetch_row(user);
         let mut found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
         let (asn, as_organization) = system(event, &mut found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);

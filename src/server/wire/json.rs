@@ -42,10 +42,10 @@ impl Json {
     }
 
     pub(super) fn integer(&mut self, value: i64) {
-        if value < 0 {
-            self.raw("-");
-        }
-        self.digits(value.unsigned_abs(), 1);
+        let mut number = Number::default();
+        number.digits(value.unsigned_abs(), 1);
+        number.sign(value);
+        self.out.extend_from_slice(number.text());
     }
 
     /// A finite number with three digits behind the point; what is not finite is no number of ours and becomes null.
@@ -56,26 +56,54 @@ impl Json {
         }
         #[expect(clippy::cast_possible_truncation, reason = "below 1e15")]
         let scaled = (value * 1000.0).round() as i64;
-        if scaled < 0 {
-            self.raw("-");
-        }
-        let scaled = scaled.unsigned_abs();
-        self.digits(scaled / 1000, 1);
-        self.raw(".");
-        self.digits(scaled % 1000, 3);
+        let mut number = Number::default();
+        number.digits(scaled.unsigned_abs() % 1000, 3);
+        number.put(b'.');
+        number.digits(scaled.unsigned_abs() / 1000, 1);
+        number.sign(scaled);
+        self.out.extend_from_slice(number.text());
+    }
+}
+
+/// A number in decimal, written from its end, so that the buffer takes it in one piece.
+struct Number {
+    bytes: [u8; Self::BYTES],
+    first: usize,
+}
+
+impl Number {
+    /// 20 digits, a point and a sign.
+    const BYTES: usize = 22;
+
+    fn put(&mut self, byte: u8) {
+        self.first -= 1;
+        self.bytes[self.first] = byte;
     }
 
     /// Decimal digits, at least so many.
     fn digits(&mut self, mut value: u64, at_least: usize) {
-        let mut digits = [b'0'; 20];
-        let mut first = digits.len();
-        while value > 0 || first > digits.len() - at_least {
-            first -= 1;
+        let end = self.first;
+        while value > 0 || end - self.first < at_least {
             // One digit: the conversion keeps it.
-            digits[first] = b'0' + u8::try_from(value % 10).unwrap_or(0);
+            self.put(b'0' + u8::try_from(value % 10).unwrap_or(0));
             value /= 10;
         }
-        self.out.extend_from_slice(&digits[first..]);
+    }
+
+    fn sign(&mut self, value: i64) {
+        if value < 0 {
+            self.put(b'-');
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[self.first..]
+    }
+}
+
+impl Default for Number {
+    fn default() -> Self {
+        Self { bytes: [0; Self::BYTES], first: Self::BYTES }
     }
 }
 
