@@ -5,18 +5,24 @@ use crate::inputs::{Inputs, PREFIXES, Size};
 use crate::logins::{People, any_address, open_databases, open_list};
 use crate::process::{resident_bytes, resident_bytes_max};
 use crate::support::SplitMix;
+use askance::clock::Clock;
 use askance::context::geoip::GeoIp;
 use askance::event::LoginEvent;
+use askance::keyed_hash::Secrets;
 use askance::memory::decisions::ClientTag;
-use askance::memory::{Memory as _, Settings};
-use askance::pipeline::Look;
+use askance::memory::embedded::{Embedded, StateDirectory};
+use askance::memory::store::Store;
+use askance::memory::{Memory, Settings};
+use askance::pipeline::{Loaded, Look};
+use askance::telemetry::Meters;
 use askance::verdict::Action;
 use maxminddb::Reader;
 use serde::Deserialize;
 use std::fmt;
 use std::fs;
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Operations whose time is taken together: well below the time slice of a busy machine, so that most batches are not
 /// interrupted. Making the inputs of the next one in between takes from the caches what other work takes in a server.
@@ -53,7 +59,39 @@ pub(crate) fn print(size: &Size, claims: bool) -> Result<(), Failure> {
     scores(&people, batches)?;
     let counts = people.pipeline.memory().counts();
     println!("in the end {} decisions wait, {} resident in all", counts.pending, mib(resident_bytes()?));
-    Ok(())
+    let loaded = people.pipeline.loaded();
+    drop(people);
+    over_a_store(Loaded::clone(&loaded), size.users, batches)
+}
+
+/// The same over the embedded store, whose writer works meanwhile, at the rate of one core's logins.
+fn over_a_store(loaded: Loaded, users_count: u64, batches: usize) -> Result<(), Failure> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("state");
+    let settings = Settings { path: path.clone(), ..Settings::default() };
+    let (taken, meters) = (StateDirectory::take(&path, false)?, Arc::new(Meters::new()));
+    let store = meters.store.clone();
+    let opened = Embedded::start(taken, &settings, &Secrets::random()?, store, (Clock, 3), &|_, _| {})?;
+    let people = People::over((Store::Embedded(opened.0), opened.1), loaded, meters, users_count);
+    people.become_known()?;
+    settle_down(&people)?;
+    println!("over the embedded store:");
+    scores(&people, batches)?;
+    println!("everything of it was on the disk {} ms later", settle_down(&people)?.as_millis());
+    Ok(people.pipeline.memory().close()?)
+}
+
+/// Until the writer has nothing to do.
+fn settle_down(people: &People) -> Result<Duration, Failure> {
+    let started = Instant::now();
+    loop {
+        people.pipeline.memory().sweep(Clock.now());
+        let metrics = people.meters.render(&[]);
+        if metrics.contains("\naskance_memory_unwritten 0\n") {
+            return Ok(started.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn scores(people: &People, batches: usize) -> Result<(), Failure> {

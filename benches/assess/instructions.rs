@@ -12,7 +12,7 @@ use askance::bounded::Bounded;
 use askance::event::LoginEvent;
 use askance::memory::Settings;
 use askance::memory::decisions::ClientTag;
-use askance::memory::volatile::Volatile;
+use askance::memory::store::Store;
 use askance::pipeline::{Look, Pipeline};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -178,7 +178,7 @@ pub(crate) fn score(what: &str) -> Result<(), Failure> {
 
 /// What callgrind counts. It is known by this name, so it may not be inlined.
 #[inline(never)]
-fn counted_scores(pipeline: &Pipeline<Volatile>, events: &[LoginEvent<'_>]) {
+fn counted_scores(pipeline: &Pipeline<Store>, events: &[LoginEvent<'_>]) {
     for event in events {
         score_one(pipeline, event);
     }
@@ -186,7 +186,7 @@ fn counted_scores(pipeline: &Pipeline<Volatile>, events: &[LoginEvent<'_>]) {
 
 const COUNTED: &str = "counted_scores";
 
-fn score_one(pipeline: &Pipeline<Volatile>, event: &LoginEvent<'_>) {
+fn score_one(pipeline: &Pipeline<Store>, event: &LoginEvent<'_>) {
     let scored = pipeline.score(ClientTag(0), event, event.time, Look::default());
     black_box(scored.map(|scored| scored.verdict.action).ok());
 }

@@ -11,6 +11,7 @@ use askance::device_token::TokenKeys;
 use askance::event::{ClientIp, Edge, Factor, FactorSet, FirstFactor, Flow, GivenLocation, LoginEvent, User};
 use askance::keyed_hash::HashKey;
 use askance::memory::decisions::IdSource;
+use askance::memory::store::Store;
 use askance::memory::volatile::Volatile;
 use askance::memory::{Record, Settings};
 use askance::pipeline::{Loaded, Pipeline};
@@ -24,7 +25,9 @@ pub(crate) const NOW_S: u32 = 1_790_000_000;
 
 /// Everybody at this deployment.
 pub(crate) struct People {
-    pub(crate) pipeline: Pipeline<Volatile>,
+    /// Over what the program has, too.
+    pub(crate) pipeline: Pipeline<Store>,
+    pub(crate) meters: Arc<Meters>,
     users_count: u64,
 }
 
@@ -43,10 +46,15 @@ impl People {
             lists: lists.into(),
             tokens: TokenKeys::new(&[[3; 32]]).ok_or("a key")?,
         };
+        let memory = (Store::Volatile(Volatile::new(memory)), HashKey::fixed([1; 16]));
+        Ok(Self::over(memory, loaded, Arc::new(Meters::new()), users_count))
+    }
+
+    /// The same over a memory with its key.
+    pub(crate) fn over((memory, key): (Store, HashKey), loaded: Loaded, meters: Arc<Meters>, users_count: u64) -> Self {
         let ids = IdSource::new(HashKey::fixed([2; 16]));
-        let (key, meters) = (HashKey::fixed([1; 16]), Arc::new(Meters::new()));
-        let pipeline = Pipeline::new(Volatile::new(memory), key, ids, loaded, meters, Clock);
-        Ok(Self { pipeline, users_count })
+        let pipeline = Pipeline::new(memory, key, ids, loaded, Arc::clone(&meters), Clock);
+        Self { pipeline, meters, users_count }
     }
 
     /// Everybody logs in from both of their networks, each time on another device.

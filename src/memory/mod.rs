@@ -140,10 +140,10 @@ pub enum Record {
 pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// A user is about to be visited: has what is read first come from where memory is slow. Nobody waits for it, and where nothing is to
     /// be gained nothing is done.
-    fn prefetch_place(&self, _user: UserKey) {}
+    fn prefetch_place(&self, user: UserKey);
 
     /// The same of the row, when the place has come.
-    fn prefetch_row(&self, _user: UserKey) {}
+    fn prefetch_row(&self, user: UserKey);
 
     /// Shows one user's history to `judge`, and learns what it returns.
     ///

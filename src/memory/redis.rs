@@ -293,6 +293,11 @@ impl Inner {
 }
 
 impl Memory for Redis {
+    /// What is near is in a map whose places only a search tells.
+    fn prefetch_place(&self, _user: UserKey) {}
+
+    fn prefetch_row(&self, _user: UserKey) {}
+
     fn visit<T>(
         &self,
         user: UserKey,

@@ -42,6 +42,22 @@ impl Store {
 }
 
 impl Memory for Store {
+    fn prefetch_place(&self, user: UserKey) {
+        match self {
+            Self::Volatile(memory) => memory.prefetch_place(user),
+            Self::Embedded(memory) => memory.prefetch_place(user),
+            Self::Redis(memory) => memory.prefetch_place(user),
+        }
+    }
+
+    fn prefetch_row(&self, user: UserKey) {
+        match self {
+            Self::Volatile(memory) => memory.prefetch_row(user),
+            Self::Embedded(memory) => memory.prefetch_row(user),
+            Self::Redis(memory) => memory.prefetch_row(user),
+        }
+    }
+
     fn visit<T>(
         &self,
         user: UserKey,

@@ -47,6 +47,14 @@ impl Faulty {
 }
 
 impl Memory for Faulty {
+    fn prefetch_place(&self, user: UserKey) {
+        self.memory.prefetch_place(user);
+    }
+
+    fn prefetch_row(&self, user: UserKey) {
+        self.memory.prefetch_row(user);
+    }
+
     fn visit<T>(
         &self,
         user: UserKey,
