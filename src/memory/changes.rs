@@ -9,18 +9,17 @@ use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-type Keys = HashSet<UserKey, BuildHasherDefault<KeyIsHash>>;
-
-/// Users whose row changed since it was last written: each once, however often it changes, some 20 bytes. A user who is noted
-/// stays in memory, so there are never more than memory holds. And decisions, 16 bytes each: of these few more are noted
-/// than memory holds, and the oldest are let go first, as they are there.
+/// Users whose row changed since it was last written, 16 bytes each. Whoever notes one marks the row, and does not note it again while
+/// it is marked: there are hardly ever more than memory holds. Who was written earlier, because somebody waited, stands here still, and
+/// has no mark any more. And decisions, 16 bytes each: of these few more are noted than memory holds, and the oldest are let go first,
+/// as they are there.
 #[derive(Debug)]
 pub(super) struct Changes {
     decisions: Box<[Mutex<VecDeque<DecisionId>>]>,
     decisions_max: usize,
-    shards: Box<[Mutex<Keys>]>,
-    /// What is being written. A key is here before it leaves its shard, and back in its shard before it leaves here.
-    in_flight: Mutex<Keys>,
+    users: Box<[Mutex<VecDeque<UserKey>>]>,
+    /// A user is here before their row loses its mark, and until it is on the disk or marked again.
+    being_written: Mutex<HashSet<UserKey, BuildHasherDefault<KeyIsHash>>>,
     /// At which shard the next batch begins, so that none is left behind while there is more than a batch takes.
     next: AtomicUsize,
 }
@@ -36,8 +35,8 @@ impl Changes {
         Self {
             decisions: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
             decisions_max: decisions_max.div_ceil(SHARDS) + UNEVEN,
-            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
-            in_flight: Mutex::default(),
+            users: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            being_written: Mutex::default(),
             next: AtomicUsize::new(0),
         }
     }
@@ -66,72 +65,53 @@ impl Changes {
         (taken, true)
     }
 
-    /// This user's row changed. Called under the lock of the row, so that whoever takes the key reads the change.
+    /// This user's row changed, and was not marked. Called under the lock of the row, so that whoever takes the key reads the change.
     pub(super) fn note(&self, user: UserKey) {
-        self.shard(user).insert(user);
+        let [.., high] = user.0.to_le_bytes();
+        lock(&self.users[usize::from(high) % SHARDS]).push_back(user);
     }
 
-    /// Whether the row on the disk may be another one than that in memory.
-    pub(super) fn holds(&self, user: UserKey) -> bool {
-        // In this order a key that is just being taken is seen in one of the two.
-        self.shard(user).contains(&user) || lock(&self.in_flight).contains(&user)
+    /// Whether the row on the disk may be older than that in memory, though that has no mark.
+    pub(super) fn is_being_written(&self, user: UserKey) -> bool {
+        lock(&self.being_written).contains(&user)
     }
 
-    /// Takes these if they changed, and up to `max` others; and whether none is left.
+    /// Takes these, and up to `max` others; and whether none is left. Those whose row is marked are to be written.
     pub(super) fn take(&self, urgent: impl Iterator<Item = UserKey>, max: usize) -> (Vec<UserKey>, bool) {
-        let mut taken = Vec::new();
-        for user in urgent {
-            let mut shard = self.shard(user);
-            if shard.contains(&user) {
-                lock(&self.in_flight).insert(user);
-                shard.remove(&user);
-                taken.push(user);
-            }
-        }
+        let mut taken: Vec<UserKey> = urgent.collect();
         let mut left = max;
+        let mut is_all = false;
         for _ in 0..SHARDS {
             let at = self.next.load(Ordering::Relaxed) % SHARDS;
-            let mut shard = lock(&self.shards[at]);
-            let some: Vec<UserKey> = shard.iter().take(left).copied().collect();
-            lock(&self.in_flight).extend(&some);
-            for user in &some {
-                shard.remove(user);
+            let mut queue = lock(&self.users[at]);
+            let some = queue.len().min(left);
+            taken.extend(queue.drain(..some));
+            is_all = queue.is_empty();
+            if !is_all {
+                break;
             }
-            left -= some.len();
-            taken.extend(some);
-            if !shard.is_empty() {
-                return (taken, false);
-            }
+            // What a burst made long does not stay so.
+            *queue = VecDeque::new();
+            left -= some;
             self.next.store(at + 1, Ordering::Relaxed);
         }
-        (taken, true)
+        lock(&self.being_written).extend(&taken);
+        (taken, is_all)
     }
 
-    /// What was taken is on the disk.
+    /// What was taken is on the disk, or noted again.
     pub(super) fn written(&self) {
-        *lock(&self.in_flight) = Keys::default();
-    }
-
-    /// What was taken is not on the disk, and is to be taken again.
-    pub(super) fn put_back(&self, taken: &[UserKey]) {
-        taken.iter().for_each(|user| self.note(*user));
-        self.written();
+        *lock(&self.being_written) = HashSet::default();
     }
 
     /// How many are not on the disk yet.
     pub(super) fn len(&self) -> usize {
-        let users = self.shards.iter().map(|shard| lock(shard).len()).sum::<usize>() + lock(&self.in_flight).len();
+        let users = self.users.iter().map(|queue| lock(queue).len()).sum::<usize>() + lock(&self.being_written).len();
         users + self.decisions.iter().map(|queue| lock(queue).len()).sum::<usize>()
-    }
-
-    /// The half of the key that does not choose a place within the set.
-    fn shard(&self, user: UserKey) -> MutexGuard<'_, Keys> {
-        let [.., high] = user.0.to_le_bytes();
-        lock(&self.shards[usize::from(high) % SHARDS])
     }
 }
 
-/// No step between two states of a set can panic.
+/// No step between two states of a queue can panic.
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -150,7 +130,7 @@ mod tests {
     fn each_is_taken_once_whatever_a_batch_takes() {
         for batch in [1, 7, 1_000, 10_000] {
             let (changes, users) = (Changes::new(1_000), users(1_000));
-            users.iter().chain(&users).for_each(|user| changes.note(*user));
+            users.iter().for_each(|user| changes.note(*user));
             assert_eq!(changes.len(), 1_000);
             let mut taken = Vec::new();
             let mut batches = 0;
@@ -187,18 +167,18 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_comes_first_and_what_failed_comes_again() {
+    fn who_waits_comes_first_and_whoever_is_taken_is_being_written() {
         let (changes, users) = (Changes::new(1_000), users(100));
         users.iter().for_each(|user| changes.note(*user));
-        let (taken, is_all) = changes.take([users[99], users[99]].into_iter(), 0);
+        let (taken, is_all) = changes.take([users[99]].into_iter(), 0);
         assert_eq!((taken, is_all), (vec![users[99]], false));
-        assert!(changes.holds(users[99]), "it is being written");
-        changes.put_back(&[users[99]]);
-        assert!(changes.holds(users[99]));
+        assert!(changes.is_being_written(users[99]) && !changes.is_being_written(users[0]));
+        changes.written();
+        assert!(!changes.is_being_written(users[99]));
         let (taken, is_all) = changes.take(std::iter::empty(), 1_000);
         assert_eq!((taken.len(), is_all, changes.len()), (100, true, 100));
-        assert!(users.iter().all(|user| changes.holds(*user)));
+        assert!(users.iter().all(|user| changes.is_being_written(*user)));
         changes.written();
-        assert!(!users.iter().any(|user| changes.holds(*user)));
+        assert_eq!(changes.len(), 0);
     }
 }

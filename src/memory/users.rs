@@ -4,12 +4,14 @@
 
 mod adoption;
 mod aging;
+mod row;
 mod table;
 
 use super::MemoryError;
 use super::changes::Changes;
 use crate::history::{Lesson, RowError, UserHistory};
 use crate::keyed_hash::UserKey;
+use row::Row;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use table::Table;
@@ -84,16 +86,15 @@ impl Users {
         judge: impl FnOnce(Option<&UserHistory>) -> (T, Option<Lesson>),
     ) -> Result<T, Unread> {
         if let Some(row) = self.rows.shard(user).get_mut(user) {
-            if row.is_empty() {
+            if row.is_elsewhere() {
                 return Err(Unread::Elsewhere);
             }
             let mut history = UserHistory::default();
-            history.fill(row)?;
+            history.fill(row.bytes())?;
             let (answer, lesson) = judge(Some(&history));
             if let Some(lesson) = &lesson {
                 history.learn(lesson);
-                write(row, &history);
-                self.note(user);
+                self.change(user, row, &history);
             }
             return Ok(answer);
         }
@@ -107,8 +108,7 @@ impl Users {
                 Some(row) => UserHistory::read_row(row)?,
             };
             history.learn(&lesson);
-            write(shard.get_or_insert(user), &history);
-            self.note(user);
+            self.change(user, shard.get_or_insert(user), &history);
         }
         Ok(answer)
     }
@@ -123,9 +123,17 @@ impl Users {
         self.rows.prefetch_row(user);
     }
 
+    /// Writes what a user's history is now, under the lock of the row.
+    fn change(&self, user: UserKey, row: &mut Row, history: &UserHistory) {
+        row.write(history);
+        self.note(user, row);
+    }
+
     /// Under the lock of the row.
-    fn note(&self, user: UserKey) {
-        if let Some(changes) = &self.changes {
+    fn note(&self, user: UserKey, row: &mut Row) {
+        if let Some(changes) = &self.changes
+            && row.mark()
+        {
             changes.note(user);
         }
     }
@@ -147,7 +155,7 @@ impl Users {
 
     fn take_out(&self, user: UserKey) {
         let taken = self.rows.shard(user).remove(user);
-        if taken.is_some_and(|row| row.is_empty()) {
+        if taken.is_some_and(|row| row.is_elsewhere()) {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -159,8 +167,8 @@ impl Users {
 
     /// Takes a row from the store, up to the bound; of users beyond it, only that there is one.
     pub(super) fn load(&self, user: UserKey, row: &[u8]) {
-        let row: Box<[u8]> = if self.takes_room() { row.into() } else { Box::default() };
-        if row.is_empty() {
+        let row = if self.takes_room() { Row::of(row) } else { Row::default() };
+        if row.is_elsewhere() {
             self.elsewhere.fetch_add(1, Ordering::Relaxed);
         }
         self.rows.shard(user).insert(user, row);
@@ -172,16 +180,30 @@ impl Users {
         if shard.get(user).is_some_and(<[u8]>::is_empty) && is_current() {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
             match row {
-                Some(row) => shard.insert(user, row),
+                Some(row) => shard.insert(user, Row::of(&row)),
                 None => shard.remove(user),
             };
         }
     }
 
-    /// The rows of these users, without those who have none.
-    pub(super) fn rows_of(&self, users: &[UserKey]) -> Vec<(UserKey, Box<[u8]>)> {
-        let row = |user: UserKey| self.rows.shard(user).get(user).filter(|row| !row.is_empty()).map(Box::from);
+    /// The rows that changed, of these users: they are being written from now on.
+    pub(super) fn changed(&self, users: &[UserKey]) -> Vec<(UserKey, Box<[u8]>)> {
+        let row = |user: UserKey| -> Option<Box<[u8]>> {
+            let mut shard = self.rows.shard(user);
+            let row = shard.get_mut(user)?;
+            row.unmark().then(|| row.bytes().into())
+        };
         users.iter().filter_map(|user| Some((*user, row(*user)?))).collect()
+    }
+
+    /// What was being written is not on the disk, and is to be written again.
+    pub(super) fn note_again(&self, users: &[UserKey]) {
+        for user in users {
+            if let Some(row) = self.rows.shard(*user).get_mut(*user) {
+                self.note(*user, row);
+            }
+        }
+        self.changes.iter().for_each(|changes| changes.written());
     }
 
     /// Forgets users beyond the bound, and makes room for others; called once a second.
@@ -238,14 +260,15 @@ impl Users {
         let (_, cutoff, _) = times.select_nth_unstable(surplus.min(self.users_max));
         let cutoff = *cutoff;
         let mut left = surplus;
-        let mut stays = |user: UserKey, row: &mut Box<[u8]>| {
-            let is_written = || self.changes.as_ref().is_none_or(|changes| !changes.holds(user));
-            if left == 0 || row.is_empty() || last_login(row) > cutoff || !is_written() {
+        let being_written = |user| self.changes.as_ref().is_some_and(|changes| changes.is_being_written(user));
+        let mut stays = |user: UserKey, row: &mut Row| {
+            let may_go = left > 0 && !row.is_elsewhere() && !row.is_changed();
+            if !may_go || last_login(row.bytes()) > cutoff || being_written(user) {
                 return true;
             }
             left -= 1;
             if self.changes.is_some() {
-                *row = Box::default();
+                *row = Row::default();
                 self.elsewhere.fetch_add(1, Ordering::Relaxed);
             }
             self.changes.is_some()
@@ -265,7 +288,7 @@ impl Users {
     pub(super) fn put_back(&self, user: UserKey, row: Option<Box<[u8]>>) {
         let mut shard = self.rows.shard(user);
         match row {
-            Some(row) => shard.insert(user, row),
+            Some(row) => shard.insert(user, Row::of(&row)),
             None => shard.remove(user),
         };
     }
@@ -274,15 +297,6 @@ impl Users {
 /// How many users there may be between two sweeps.
 fn with_surplus(users_max: usize) -> usize {
     users_max + users_max / 8
-}
-
-/// In place where the length is the same, as it is for most logins.
-fn write(row: &mut Box<[u8]>, history: &UserHistory) {
-    let length = history.row_len();
-    if row.len() != length {
-        *row = vec![0; length].into_boxed_slice();
-    }
-    history.write_row_into(row);
 }
 
 #[cfg(test)]
@@ -342,21 +356,30 @@ mod tests {
         users.sweep();
         assert_eq!((users.len(), users.resident()), (112, 112), "nobody is written yet");
         let (taken, _) = changes.take((0..10).map(user), 0);
-        let row = users.rows_of(&taken[..1]).pop().map(|(_, row)| row);
+        assert_eq!(users.changed(&taken).len(), 10);
         users.sweep();
         assert_eq!(users.resident(), 112, "those are being written");
+        users.note_again(&taken);
+        users.sweep();
+        assert_eq!(users.resident(), 112, "that failed");
+        let (taken, _) = changes.take((0..10).map(user), 0);
+        let mut rows = users.changed(&taken);
+        assert!(users.changed(&taken).is_empty(), "they are written once");
+        learn(&users, user(10), login(NOW_S + 10, 1));
+        learn(&users, user(9), login(NOW_S + 9, 1));
         changes.written();
         users.sweep();
-        assert_eq!((users.len(), users.resident()), (112, 102), "ten may go");
+        assert_eq!((users.len(), users.resident()), (112, 103), "nine may go: the tenth learnt more meanwhile");
+        let row = Some(rows.swap_remove(0).1);
         assert!(matches!(users.learn(user(0), &Lesson::Completed(login(NOW_S, 2))), Err(Unread::Elsewhere)));
         users.fill(user(0), row.clone(), || false);
         assert!(matches!(users.learn(user(0), &Lesson::Completed(login(NOW_S, 2))), Err(Unread::Elsewhere)));
         users.fill(user(0), row, || true);
         learn(&users, user(0), login(NOW_S, 2));
-        assert_eq!((users.len(), users.resident()), (112, 103));
+        assert_eq!((users.len(), users.resident()), (112, 104));
         users.remove(user(1));
         users.fill(user(2), None, || true);
-        assert_eq!((users.len(), users.resident()), (110, 103), "one was erased, of one the store has nothing");
+        assert_eq!((users.len(), users.resident()), (110, 104), "one was erased, of one the store has nothing");
         assert!(users.visit(user(2), |history| (history.is_none(), None)).is_ok_and(|is_new| is_new));
     }
 

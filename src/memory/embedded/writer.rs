@@ -70,7 +70,7 @@ impl<'a> Writer<'a> {
         ids.extend(waiting.iter().filter_map(|waiter| waiter.decision));
         ids.sort_unstable();
         ids.dedup();
-        let mut batch = Batch { rows: users.rows_of(&taken), gone, wishes, ..self.shared.batch(&ids) };
+        let mut batch = Batch { rows: users.changed(&taken), gone, wishes, ..self.shared.batch(&ids) };
         batch.is_probe = self.failures > 0;
         batch.ended_before = self.shared.ended_before();
         self.shared.add_velocity(&counted, &mut batch);
@@ -90,7 +90,7 @@ impl<'a> Writer<'a> {
                 *lock(written_to) = began;
             }
         } else {
-            changes.put_back(&taken);
+            users.note_again(&taken);
             ids.iter().for_each(|id| changes.note_decision(*id));
             velocity.get().into_iter().for_each(|velocity| velocity.note_changed(&counted));
         }

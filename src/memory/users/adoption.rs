@@ -1,6 +1,6 @@
 //! A user who was known under a key that is replaced goes on under the one in use.
 
-use super::{Unread, Users, write};
+use super::{Unread, Users};
 use crate::history::UserHistory;
 use crate::keyed_hash::UserKey;
 use std::sync::{MutexGuard, PoisonError};
@@ -29,8 +29,7 @@ impl Users {
                     joined
                 }
             };
-            write(shard.get_or_insert(to), &joined);
-            self.note(to);
+            self.change(to, shard.get_or_insert(to), &joined);
         }
         self.take_out(from);
         drop(turn);

@@ -4,6 +4,7 @@
 //! before anything is read. Keys are keyed hashes: nobody can have many of them fall on one place. A removal moves up what stands
 //! behind it, and leaves nothing in the way of later look-ups.
 
+use super::row::Row;
 use crate::keyed_hash::UserKey;
 use crate::prefetch::Lines;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ pub(super) struct Shard {
 #[derive(Debug)]
 struct Held {
     user: UserKey,
-    row: Box<[u8]>,
+    row: Row,
 }
 
 /// More shards than cores, so that two logins seldom meet at one lock.
@@ -87,44 +88,45 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 }
 
 impl Shard {
+    /// The bytes of the user's row, none where it is in the store only.
     pub(super) fn get(&self, user: UserKey) -> Option<&[u8]> {
         let at = self.find(user).ok()?;
-        self.places[at].as_ref().map(|held| &*held.row)
+        self.places[at].as_ref().map(|held| held.row.bytes())
     }
 
-    pub(super) fn get_mut(&mut self, user: UserKey) -> Option<&mut Box<[u8]>> {
+    pub(super) fn get_mut(&mut self, user: UserKey) -> Option<&mut Row> {
         let at = self.find(user).ok()?;
         self.places[at].as_mut().map(|held| &mut held.row)
     }
 
     /// The user's row, an empty one where there was none.
-    pub(super) fn get_or_insert(&mut self, user: UserKey) -> &mut Box<[u8]> {
+    pub(super) fn get_or_insert(&mut self, user: UserKey) -> &mut Row {
         let at = self.find(user).or_else(|_| {
             self.reserve(1);
             self.find(user).inspect_err(|_| self.taken += 1)
         });
         let at = at.unwrap_or_else(|free| free);
-        &mut self.places[at].get_or_insert_with(|| Held { user, row: Box::default() }).row
+        &mut self.places[at].get_or_insert_with(|| Held { user, row: Row::default() }).row
     }
 
     /// Puts in a row; gives the one of before.
-    pub(super) fn insert(&mut self, user: UserKey, row: Box<[u8]>) -> Option<Box<[u8]>> {
+    pub(super) fn insert(&mut self, user: UserKey, row: Row) -> Option<Row> {
         let is_new = self.find(user).is_err();
         let before = std::mem::replace(self.get_or_insert(user), row);
         (!is_new).then_some(before)
     }
 
-    pub(super) fn remove(&mut self, user: UserKey) -> Option<Box<[u8]>> {
+    pub(super) fn remove(&mut self, user: UserKey) -> Option<Row> {
         let at = self.find(user).ok()?;
         self.take_out(at)
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = (UserKey, &[u8])> {
-        self.places.iter().flatten().map(|held| (held.user, &*held.row))
+        self.places.iter().flatten().map(|held| (held.user, held.row.bytes()))
     }
 
     /// Shows every row, and takes out those for which `stays` is not so.
-    pub(super) fn retain(&mut self, mut stays: impl FnMut(UserKey, &mut Box<[u8]>) -> bool) {
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(UserKey, &mut Row) -> bool) {
         let leave = |held: &mut Held| (!stays(held.user, &mut held.row)).then_some(held.user);
         let left: Vec<UserKey> = self.places.iter_mut().flatten().filter_map(leave).collect();
         for user in left {
@@ -163,7 +165,7 @@ impl Shard {
     }
 
     /// What stands behind moves up, as far as it is not at home.
-    fn take_out(&mut self, at: usize) -> Option<Box<[u8]>> {
+    fn take_out(&mut self, at: usize) -> Option<Row> {
         let held = self.places[at].take()?;
         self.taken -= 1;
         let (mut free, mut at) = (at, self.next(at));
@@ -230,23 +232,24 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Insert(user, row) => {
-                        prop_assert_eq!(table.shard(user).insert(user, [row].into()), map.insert(user, [row].into()));
+                        let row = Row::of(&[row]);
+                        prop_assert_eq!(table.shard(user).insert(user, row.clone()), map.insert(user, row));
                     }
                     Step::Remove(user) => prop_assert_eq!(table.shard(user).remove(user), map.remove(&user)),
                     Step::Keep(below) => {
-                        table.shards().for_each(|mut shard| shard.retain(|_, row| row[0] < below));
-                        map.retain(|_, row| row[0] < below);
+                        table.shards().for_each(|mut shard| shard.retain(|_, row| row.bytes()[0] < below));
+                        map.retain(|_, row: &mut Row| row.bytes()[0] < below);
                     }
                 }
                 prop_assert_eq!(table.len(), map.len());
                 let mut all = HashMap::new();
                 for shard in table.shards() {
-                    all.extend(shard.rows().map(|(user, row)| (user, Box::from(row))));
+                    all.extend(shard.rows().map(|(user, row)| (user, Row::of(row))));
                 }
                 prop_assert_eq!(&all, &map);
                 for user in map.keys() {
                     let shard = table.shard(*user);
-                    prop_assert_eq!(shard.get(*user), map.get(user).map(|row| &**row));
+                    prop_assert_eq!(shard.get(*user), map.get(user).map(Row::bytes));
                 }
             }
         }
@@ -259,7 +262,7 @@ mod tests {
         table.reserve(1_000_000);
         let places = table.capacity();
         assert!((1_333_333..1_450_000).contains(&places), "{places}");
-        assert!(table.shard(UserKey(7)).insert(UserKey(7), Box::default()).is_none());
+        assert!(table.shard(UserKey(7)).insert(UserKey(7), Row::default()).is_none());
         assert_eq!(table.capacity(), places);
     }
 
@@ -268,7 +271,7 @@ mod tests {
         let table = Table::new();
         let mut shard = table.shard(UserKey(0));
         for number in 1..=10_000 {
-            shard.insert(UserKey(number << 59), Box::default());
+            shard.insert(UserKey(number << 59), Row::default());
             let places = shard.places.len();
             assert!(number < 100 || shard.taken * 100 >= places * 65, "{number} rows in {places} places");
         }
