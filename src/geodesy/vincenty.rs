@@ -10,9 +10,12 @@ const EQUATORIAL_RADIUS_M: f64 = 6_378_137.0;
 const POLAR_RADIUS_M: f64 = EQUATORIAL_RADIUS_M * (1.0 - FLATTENING);
 /// Of WGS-84.
 const FLATTENING: f64 = 1.0 / 298.257_223_563;
-/// By how much λ may still have moved, in radians, which is 0.6 mm. Each step moves it some three hundred times less than the one before.
-const CONVERGED: f64 = 1e-10;
-/// Five do, but for places that are nearly opposite: the nearer to it, the less each step gains, and from some 179.4° on nothing.
+/// What is left of λ need not be gone, since σ is as much more as that has to be, to first order. This share of the sine of σ may be left: what is
+/// neglected grows with the square of what is left, and with what the sine is smaller.
+const LEFT_MAX: f64 = 3e-9;
+/// Each step moves λ some three hundred times less than the one before, hence three do, but for places that are nearly opposite: the nearer to
+/// it, the less each step gains. Beyond this share of the one before, it is left to Karney.
+const SHARE_MAX: f64 = 0.25;
 const STEPS_MAX: usize = 8;
 
 /// Metres between two places; `None` where they are nearly opposite.
@@ -27,7 +30,7 @@ pub(super) fn distance_m(a: Coordinates, b: Coordinates) -> Option<f64> {
     let (mut sin_sigma, mut cos_sigma) = sigma_of(lambda);
     let mut sigma = sin_sigma.atan2(cos_sigma);
     // By how much λ is more than the difference of the longitudes.
-    let mut beyond = 0.0;
+    let (mut beyond, mut before) = (0.0, f64::INFINITY);
     for _ in 0..STEPS_MAX {
         if sin_sigma == 0.0 {
             return Some(0.0);
@@ -37,16 +40,23 @@ pub(super) fn distance_m(a: Coordinates, b: Coordinates) -> Option<f64> {
         // Of the middle of the arc, twice as far from where it crosses the equator. What lies along the equator crosses it nowhere, and what
         // this is multiplied with is zero then.
         let cos_2sigma_m = if cos2_alpha > 0.0 { cos_sigma - 2.0 * sines / cos2_alpha } else { 0.0 };
-        let arc = Arc { sigma, sin_sigma, cos_sigma, cos2_alpha, cos_2sigma_m };
+        let mut arc = Arc { sigma, sin_sigma, cos_sigma, cos2_alpha, cos_2sigma_m };
         let step = FLATTENING * sin_alpha * arc.longitude_per_flattening() - beyond;
-        if step.abs() < CONVERGED {
+        // Steps are a geometric series, nearly: this is what all that are left come to (Aitken's delta-squared process).
+        let share = step / before;
+        if share.abs() > SHARE_MAX {
+            return None;
+        }
+        let left = step / (1.0 - share);
+        if left.abs() < LEFT_MAX * sin_sigma {
+            arc.sigma += sin_alpha * left;
             return Some(arc.length_m());
         }
-        beyond += step;
-        lambda = turned(lambda, step);
-        let before = (sin_sigma, cos_sigma);
+        (before, beyond) = (step, beyond + left);
+        lambda = turned(lambda, left);
+        let (sin_before, cos_before) = (sin_sigma, cos_sigma);
         (sin_sigma, cos_sigma) = sigma_of(lambda);
-        sigma += small_arcsine(sin_sigma * before.1 - cos_sigma * before.0);
+        sigma += small_arcsine(sin_sigma * cos_before - cos_sigma * sin_before);
     }
     None
 }
