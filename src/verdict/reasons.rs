@@ -32,8 +32,6 @@ pub(super) enum Words {
     Trip,
     /// The address, and what was found of it.
     Address,
-    /// What made the difference.
-    Decisive(Cause),
 }
 
 impl Reason {
@@ -52,7 +50,6 @@ impl Reason {
                 assessments.travel.as_ref().map_or("the user came from elsewhere".into(), |it| trip(it).into())
             }
             Words::Address => of_address(&assessments.untrusted_ip, context).into(),
-            Words::Decisive(cause) => format!("without {} confidence would not have been low", noun(*cause)).into(),
         }
     }
 }
@@ -86,7 +83,7 @@ pub(super) fn explain(
         reasons.push(Reason::new("edge_not_trusted", text));
     }
     if let Some(cause) = evidence.and_then(|evidence| evidence.decisive) {
-        reasons.push(Reason { code: "decisive".into(), words: Words::Decisive(cause) });
+        reasons.push(Reason::new("decisive", without(cause)));
     }
     reasons.extend(of_policy(ruling));
     if let DecidedBy::Rule(name) = &ruling.decided_by {
@@ -160,33 +157,40 @@ fn of_cause(cause: Cause, assessments: &Assessments) -> Reason {
     }
 }
 
-/// As in "without …".
-fn noun(cause: Cause) -> &'static str {
+/// What made the difference.
+fn without(cause: Cause) -> &'static str {
+    macro_rules! without {
+        ($noun:literal) => {
+            concat!("without ", $noun, " confidence would not have been low")
+        };
+    }
     match cause {
-        Cause::Prior => "the prior",
-        Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere => "the known device",
-        Cause::DeviceAged => "the device that was not used for long",
-        Cause::DeviceNew => "the new device",
-        Cause::DeviceAndBrowserNew => "the new device and browser",
-        Cause::DevicesLapsed => "the device that is none of the user's former ones",
-        Cause::BrowserNew => "the new browser",
-        Cause::DeviceHabitKept | Cause::DeviceHabitLost => "the user's habit of devices",
-        Cause::NetworkKnown => "the known network",
-        Cause::NetworkNew => "the new network",
-        Cause::SystemNew => "the new provider",
-        Cause::CountryNew => "the new country",
-        Cause::TravelFast => "the fast trip",
-        Cause::Anonymizer => "the anonymiser",
-        Cause::Tor => "the Tor exit",
-        Cause::AnonymizerHabit | Cause::AnonymizerHabitDeviceNew | Cause::AnonymizerHabitNewNetwork => {
-            "the user's habit of anonymisers"
+        Cause::Prior => without!("the prior"),
+        Cause::DeviceKnown | Cause::DeviceKnownInNewSystem | Cause::DeviceKnownElsewhere => {
+            without!("the known device")
         }
-        Cause::Hosting => "the data centre",
-        Cause::Listed => "the hit on a list",
-        Cause::Automated => "the edge's word on a bot",
-        Cause::HighVelocity => "the failures of its provider",
-        Cause::LongInactivity => "the long absence",
-        Cause::NotAvailable => "the check that could not be made",
+        Cause::DeviceAged => without!("the device that was not used for long"),
+        Cause::DeviceNew => without!("the new device"),
+        Cause::DeviceAndBrowserNew => without!("the new device and browser"),
+        Cause::DevicesLapsed => without!("the device that is none of the user's former ones"),
+        Cause::BrowserNew => without!("the new browser"),
+        Cause::DeviceHabitKept | Cause::DeviceHabitLost => without!("the user's habit of devices"),
+        Cause::NetworkKnown => without!("the known network"),
+        Cause::NetworkNew => without!("the new network"),
+        Cause::SystemNew => without!("the new provider"),
+        Cause::CountryNew => without!("the new country"),
+        Cause::TravelFast => without!("the fast trip"),
+        Cause::Anonymizer => without!("the anonymiser"),
+        Cause::Tor => without!("the Tor exit"),
+        Cause::AnonymizerHabit | Cause::AnonymizerHabitDeviceNew | Cause::AnonymizerHabitNewNetwork => {
+            without!("the user's habit of anonymisers")
+        }
+        Cause::Hosting => without!("the data centre"),
+        Cause::Listed => without!("the hit on a list"),
+        Cause::Automated => without!("the edge's word on a bot"),
+        Cause::HighVelocity => without!("the failures of its provider"),
+        Cause::LongInactivity => without!("the long absence"),
+        Cause::NotAvailable => without!("the check that could not be made"),
     }
 }
 

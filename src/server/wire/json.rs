@@ -27,7 +27,9 @@ impl Json {
 
     /// Any text, in quotes and escaped.
     pub(super) fn text(&mut self, text: &str) {
-        if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        // All of them, without an end in between: so the compiler looks at many at once.
+        let is_odd = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+        if text.bytes().fold(false, |found, byte| found | is_odd(byte)) {
             // Into memory: this cannot fail.
             serde_json::to_writer(&mut self.out, text).unwrap_or_default();
         } else {
@@ -42,10 +44,7 @@ impl Json {
     }
 
     pub(super) fn integer(&mut self, value: i64) {
-        let mut number = Number::default();
-        number.digits(value.unsigned_abs(), 1);
-        number.sign(value);
-        self.out.extend_from_slice(number.text());
+        self.plain(itoa::Buffer::new().format(value));
     }
 
     /// A finite number with three digits behind the point; what is not finite is no number of ours and becomes null.
@@ -56,54 +55,15 @@ impl Json {
         }
         #[expect(clippy::cast_possible_truncation, reason = "below 1e15")]
         let scaled = (value * 1000.0).round() as i64;
-        let mut number = Number::default();
-        number.digits(scaled.unsigned_abs() % 1000, 3);
-        number.put(b'.');
-        number.digits(scaled.unsigned_abs() / 1000, 1);
-        number.sign(scaled);
-        self.out.extend_from_slice(number.text());
-    }
-}
-
-/// A number in decimal, written from its end, so that the buffer takes it in one piece.
-struct Number {
-    bytes: [u8; Self::BYTES],
-    first: usize,
-}
-
-impl Number {
-    /// 20 digits, a point and a sign.
-    const BYTES: usize = 22;
-
-    fn put(&mut self, byte: u8) {
-        self.first -= 1;
-        self.bytes[self.first] = byte;
-    }
-
-    /// Decimal digits, at least so many.
-    fn digits(&mut self, mut value: u64, at_least: usize) {
-        let end = self.first;
-        while value > 0 || end - self.first < at_least {
-            // One digit: the conversion keeps it.
-            self.put(b'0' + u8::try_from(value % 10).unwrap_or(0));
-            value /= 10;
+        if scaled < 0 {
+            self.raw("-");
         }
-    }
-
-    fn sign(&mut self, value: i64) {
-        if value < 0 {
-            self.put(b'-');
-        }
-    }
-
-    fn text(&self) -> &[u8] {
-        &self.bytes[self.first..]
-    }
-}
-
-impl Default for Number {
-    fn default() -> Self {
-        Self { bytes: [0; Self::BYTES], first: Self::BYTES }
+        self.plain(itoa::Buffer::new().format(scaled.unsigned_abs() / 1000));
+        let thousandths = scaled.unsigned_abs() % 1000;
+        let digits = [thousandths / 100, thousandths / 10 % 10, thousandths % 10];
+        // Of one digit each: the conversion keeps it.
+        let [first, second, third] = digits.map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+        self.out.extend_from_slice(&[b'.', first, second, third]);
     }
 }
 
