@@ -189,7 +189,7 @@ impl<M: Memory> Pipeline<M> {
         let issued = self.token_use(&context, fresh);
         let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
         if let Some(sources) = &context.address.sources {
-            self.velocity.prefetch_counts(sources);
+            self.velocity.prefetch_counts(sources, now);
         }
         let (mut judged, mut has_history) = (None, false);
         let how = if look.is_alone { Sharing::Later } else { Sharing::Compared };

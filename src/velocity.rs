@@ -14,7 +14,9 @@ mod ring;
 mod row;
 mod source;
 mod table;
+mod tally;
 mod told;
+mod touched;
 mod users;
 
 pub use row::BadRow;
@@ -25,11 +27,11 @@ use crate::clock::Timestamp;
 use crate::keyed_hash::{SourceKey, Sources, UserKey};
 use crate::prefetch::Lines;
 use serde::{Deserialize, Serialize};
-use source::Source;
+use source::{Happening, Source};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use table::{Event, Table};
-use users::Stamp;
+use touched::Touched;
 
 /// The tunables of velocity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -44,7 +46,7 @@ pub struct Settings {
     pub known_users_half: Bounded<1, 1_000_000>,
     /// Standard deviations by which there must be more failures than the source's past lets expect.
     pub surprise_min: BoundedFloat<0, 100>,
-    /// Sources that are counted, some 470 bytes each.
+    /// Sources that are counted: 80 bytes each, and 470 more once one was seen four times.
     pub sources_max: Bounded<1024, 16_777_216>,
 }
 
@@ -179,10 +181,10 @@ impl Velocity {
     /// Counts a login that failed at `at`.
     pub fn failed(&self, failed: &Failed, at: Timestamp, settings: &Settings) {
         let at_s = at.unix_s();
-        let (user, stamp) = (failed.user.map(UserKey::low_bits), Stamp::new(at_s, failed.is_unknown));
+        let happening = Happening::failure(failed.user.map(UserKey::low_bits), failed.is_unknown, at_s);
         let mut until_s = 0;
-        self.count(&failed.sources, at_s, Source::FAILED_ONCE_OUTLIVES_S, |source, scope| {
-            source.failed(user, stamp, at_s);
+        self.count(&failed.sources, at_s, Touched::FAILED_ONCE_OUTLIVES_S, |source, scope| {
+            source.count(happening);
             until_s = until_s.max(judge::suspect_until_s(source, scope, at_s, settings).unwrap_or(0));
         });
         self.suspect_until(until_s);
@@ -191,10 +193,8 @@ impl Velocity {
     /// Counts a login that was completed at `at`.
     pub fn succeeded(&self, visit: &Visit, at: Timestamp) {
         let at_s = at.unix_s();
-        let (user, stamp) = (visit.user.low_bits(), Stamp::new(at_s, visit.device_known));
-        self.count(&visit.sources, at_s, Source::SUCCEEDED_ONCE_OUTLIVES_S, |source, _| {
-            source.succeeded(user, stamp, at_s);
-        });
+        let happening = Happening::success(visit.user.low_bits(), visit.device_known, at_s);
+        self.count(&visit.sources, at_s, Touched::SUCCEEDED_ONCE_OUTLIVES_S, |source, _| source.count(happening));
     }
 
     /// The closest of a login's sources that fails far more often than it uses to.
@@ -215,20 +215,25 @@ impl Velocity {
 
     /// A login from here is about to be counted: has what is read first come from where memory is slow.
     pub fn prefetch_keys(&self, sources: &Sources) {
-        let sets = {
+        let near = {
             let shard = self.table.shard(sources.prefix);
             [sources.prefix, sources.address].map(|key| shard.lines_of_set(key))
         };
-        sets.into_iter().flatten().for_each(Lines::prefetch);
+        let system = sources.system.and_then(|key| self.table.shard(key).lines_of_set(key));
+        near.into_iter().chain([system]).flatten().flatten().for_each(Lines::prefetch);
     }
 
     /// The same of what is counted, when that has come.
-    pub fn prefetch_counts(&self, sources: &Sources) {
-        let counts = {
+    pub fn prefetch_counts(&self, sources: &Sources, at: Timestamp) {
+        let event =
+            |key, scope| Event { key, scope, at_s: at.unix_s(), outlives_s: Touched::SUCCEEDED_ONCE_OUTLIVES_S };
+        let near = {
             let shard = self.table.shard(sources.prefix);
-            [sources.prefix, sources.address].map(|key| shard.lines_of_source(key))
+            let near = [(sources.prefix, Scope::Prefix), (sources.address, Scope::Address)];
+            near.map(|(key, scope)| shard.lines_of_source(event(key, scope)))
         };
-        counts.into_iter().flatten().for_each(Lines::prefetch);
+        let system = sources.system.and_then(|key| self.table.shard(key).lines_of_source(event(key, Scope::System)));
+        near.into_iter().chain([system]).flatten().for_each(Lines::prefetch);
     }
 
     /// Sources that are held.

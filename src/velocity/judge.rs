@@ -1,8 +1,10 @@
 //! When a source is under attack, or attacks: more failures or users than the floor, and far more than its own past.
 
 use super::source::Source;
+use super::tally::Tally;
 use super::users::USERS_MANY;
 use super::{Finding, Scope, Settings, Window};
+use std::borrow::Cow;
 
 /// How many floors of five minutes a longer window has. Less than its length, since an attack that takes its time is one, too; ten of
 /// them are 100 failures a day. **Source:** ours; Auth0's suspicious IP throttling gives an address back 100 attempts a day.
@@ -37,11 +39,12 @@ const SUCCESSES_OF_USER_MAX: u32 = 4;
 
 /// The shortest window in which the source is over its floor and surprising.
 pub(super) fn find(source: &Source, scope: Scope, now_s: u32, settings: &Settings) -> Option<Finding> {
+    let source = may_be_over(source, scope, settings)?;
     let now_s = source.asked_at(now_s)?;
     let known = || f64::from(source.succeeding(Window::Day, now_s).marked);
     Window::ALL.into_iter().find_map(|window| {
-        let finding = over_floor(source, scope, window, now_s, settings, known)?;
-        let is_surprising = surprise(source, window, now_s) >= settings.surprise_min.get();
+        let finding = over_floor(&source, scope, window, now_s, settings, known)?;
+        let is_surprising = surprise(&source, window, now_s) >= settings.surprise_min.get();
         is_surprising.then_some(finding)
     })
 }
@@ -49,13 +52,20 @@ pub(super) fn find(source: &Source, scope: Scope, now_s: u32, settings: &Setting
 /// Until when the source could be found if nothing more is told of it: the end of the longest window over its floor. Users with a
 /// known device are left out, since they may go.
 pub(super) fn suspect_until_s(source: &Source, scope: Scope, now_s: u32, settings: &Settings) -> Option<u32> {
+    let source = may_be_over(source, scope, settings)?;
     let now_s = source.asked_at(now_s)?;
-    let over = |window: &Window| over_floor(source, scope, *window, now_s, settings, || 0.0).is_some();
+    let over = |window: &Window| over_floor(&source, scope, *window, now_s, settings, || 0.0).is_some();
     Window::ALL.into_iter().rev().find(over).map(|window| now_s.saturating_add(window.seconds()))
 }
 
+/// What is counted of a source, unless it has not even as many failures as the lowest of its floors.
+fn may_be_over<'a>(source: &'a Source, scope: Scope, settings: &Settings) -> Option<Cow<'a, Tally>> {
+    let least = floors_of(scope) * settings.failures_min.get().min(settings.users_min.get());
+    (source.failures_max() >= least).then(|| source.tally())
+}
+
 fn over_floor(
-    source: &Source,
+    source: &Tally,
     scope: Scope,
     window: Window,
     now_s: u32,
@@ -84,7 +94,7 @@ fn shares(half: f64, known: f64) -> (f64, f64) {
 }
 
 /// By how many standard deviations there are more failures than the source's past lets expect.
-fn surprise(source: &Source, window: Window, now_s: u32) -> f64 {
+fn surprise(source: &Tally, window: Window, now_s: u32) -> f64 {
     let counts = source.counts(window, now_s);
     let users = source.succeeding(window, now_s).all;
     let successes_max = if users >= USERS_MANY { u32::MAX } else { users * SUCCESSES_OF_USER_MAX * floors(window) };

@@ -82,7 +82,7 @@ impl Velocity {
         let mut suspect_until_s = None;
         {
             let mut shard = self.table.shard_of(spot);
-            let (at_s, outlives_s) = (source.touched_s(), source.outlives_s());
+            let (at_s, outlives_s) = (source.touched().at_s, source.touched().outlives_s());
             let event = Event { key: spot.key, scope: source.scope(), at_s, outlives_s };
             let settings = self.settings();
             self.table.take_in(&mut shard, event, |own| {

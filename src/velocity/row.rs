@@ -126,23 +126,26 @@ pub(super) fn write_small(row: &mut Vec<u8>, number: u16) {
 #[cfg(test)]
 mod tests {
     use super::super::Scope;
-    use super::super::users::Stamp;
+    use super::super::source::Happening;
     use super::*;
     use proptest::prelude::*;
 
     #[test]
     fn sources_are_given_back_with_their_keys_and_one_failure_is_short() {
         let mut source = Source::new(1_790_000_000, Scope::Address);
-        source.failed(Some(7 << 40), Stamp::new(1_790_000_000, false), 1_790_000_000);
+        source.count(Happening::failure(Some(7 << 40), false, 1_790_000_000));
         let spots =
             [(0, NonZeroU64::MIN), (63, NonZeroU64::MAX)].map(|(shard, key)| Spot { shard, key: SourceKey(key) });
         let row = write(spots.iter().map(|spot| (*spot, &source)));
         assert_eq!(row.len(), 1 + 2 * 40);
-        assert_eq!(read(&row), Ok(spots.map(|spot| (spot, source.clone())).to_vec()));
-        assert_eq!((write(std::iter::empty()), read(&[])), (Vec::new(), Ok(Vec::new())));
-        assert_eq!(read(&[&[2], &row[1..]].concat()), Err(BadRow), "of another version");
-        assert_eq!(read(&[&row[..], &[0]].concat()), Err(BadRow), "something follows");
-        assert_eq!(read(&[&[1, 64], &row[2..]].concat()), Err(BadRow), "there is no such shard");
+        let told = |sources: &[(Spot, Source)]| {
+            sources.iter().map(|(spot, it)| (*spot, it.tally().into_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&row).map(|read| told(&read)), Ok(told(&spots.map(|spot| (spot, source.clone())))));
+        assert_eq!((write(std::iter::empty()), read(&[]).map(|read| read.len())), (Vec::new(), Ok(0)));
+        assert!(read(&[&[2], &row[1..]].concat()).is_err(), "of another version");
+        assert!(read(&[&row[..], &[0]].concat()).is_err(), "something follows");
+        assert!(read(&[&[1, 64], &row[2..]].concat()).is_err(), "there is no such shard");
     }
 
     proptest! {
@@ -162,8 +165,8 @@ mod tests {
         #[test]
         fn damage_is_read_or_refused(at in 0..72_usize, bits in 1..=255_u8) {
             let mut source = Source::new(1_790_000_000, Scope::Prefix);
-            source.failed(Some(7 << 40), Stamp::new(1_790_000_000, false), 1_790_000_000);
-            source.succeeded(9 << 40, Stamp::new(1_790_000_000, true), 1_790_000_000);
+            source.count(Happening::failure(Some(7 << 40), false, 1_790_000_000));
+            source.count(Happening::success(9 << 40, true, 1_790_000_000));
             let mut row = write([(Spot { shard: 3, key: SourceKey(NonZeroU64::MIN) }, &source)].into_iter());
             let at = at % row.len();
             row[at] ^= bits;

@@ -1,13 +1,14 @@
 //! Where sources are kept: a table that grows up to its bound and never beyond, whatever comes.
 //!
 //! It has sets of eight places, and a source has its place in one set only, as a keyed hash decides. When the set is full, the one
-//! that stays shortest makes room ([`Source::stays_until_s`]), or the newcomer is not let in. So a flood of new sources, each of
+//! that stays shortest makes room ([`Touched::stays_until_s`]), or the newcomer is not let in. So a flood of new sources, each of
 //! which has one failure to tell, replaces its own kind: a source with 200 failures outlives it by two hours after its last one. To push
 //! that out, all its seven neighbours must have as much to tell, and nobody knows who they are: it takes the same effort on
 //! every place of the table.
 
 use super::Scope;
 use super::source::Source;
+use super::touched::Touched;
 use crate::keyed_hash::SourceKey;
 use crate::prefetch::Lines;
 use std::fmt;
@@ -147,15 +148,17 @@ impl Shard {
         self.all.find(key)
     }
 
-    /// Where it is looked for first, when something is counted.
-    pub(super) fn lines_of_set(&self, key: SourceKey) -> Option<Lines> {
-        let set = self.all.0[self.all.number_of(key)].as_deref()?;
-        Some(Lines::of(&set.keys))
+    /// Where it is looked for first, when something is counted, and who makes room, if need be.
+    pub(super) fn lines_of_set(&self, key: SourceKey) -> Option<[Lines; 2]> {
+        let set = self.all.set(key)?;
+        Some([Lines::of(&set.keys), Lines::of(&set.stay_until_s)])
     }
 
     /// Where it is counted then.
-    pub(super) fn lines_of_source(&self, key: SourceKey) -> Option<Lines> {
-        self.find(key).map(|source| Lines::of(slice::from_ref(source)))
+    pub(super) fn lines_of_source(&self, Event { key, at_s, outlives_s, .. }: Event) -> Option<Lines> {
+        let set = self.all.set(key)?;
+        let place = set.place_of(key).or_else(|| set.place_for_another(at_s.saturating_add(outlives_s)))?;
+        Some(Lines::of(slice::from_ref(&set.sources[place])))
     }
 
     /// The sources of one set.
@@ -194,9 +197,13 @@ impl Sets {
     }
 
     pub(super) fn find(&self, key: SourceKey) -> Option<&Source> {
-        let set = self.0[self.number_of(key)].as_deref()?;
-        let place = set.keys.iter().position(|known| *known == key.0.get())?;
-        Some(&set.sources[place])
+        let set = self.set(key)?;
+        Some(&set.sources[set.place_of(key)?])
+    }
+
+    /// The set in which a source is, if it is anywhere.
+    fn set(&self, key: SourceKey) -> Option<&Set> {
+        self.0[self.number_of(key)].as_deref()
     }
 
     /// All that are there.
@@ -208,7 +215,7 @@ impl Sets {
     pub(super) fn take(&mut self, key: SourceKey) -> Option<Source> {
         let number = self.number_of(key);
         let set = self.0[number].as_deref_mut()?;
-        let place = set.keys.iter().position(|known| *known == key.0.get())?;
+        let place = set.place_of(key)?;
         (set.keys[place], set.stay_until_s[place]) = (0, 0);
         let source = std::mem::replace(&mut set.sources[place], Source::new(0, Scope::Address));
         if set.keys == [0; WAYS] {
@@ -222,20 +229,19 @@ impl Sets {
     fn count(&mut self, event: Event, count: impl FnOnce(&mut Source)) -> bool {
         let number = self.number_of(event.key);
         let set = self.0[number].get_or_insert_with(|| Box::new(Set::new()));
-        let key = event.key.0.get();
         let mut is_more = false;
-        let place = match set.keys.iter().position(|known| *known == key) {
+        let place = match set.place_of(event.key) {
             Some(place) => place,
             None => {
                 let until_s = event.at_s.saturating_add(event.outlives_s);
                 let Some(place) = set.place_for_another(until_s) else { return false };
-                is_more = std::mem::replace(&mut set.keys[place], key) == 0;
+                is_more = std::mem::replace(&mut set.keys[place], event.key.0.get()) == 0;
                 set.sources[place] = Source::new(event.at_s, event.scope);
                 place
             }
         };
         count(&mut set.sources[place]);
-        set.stay_until_s[place] = set.sources[place].stays_until_s();
+        set.stay_until_s[place] = set.sources[place].touched().stays_until_s();
         is_more
     }
 
@@ -257,10 +263,14 @@ impl Set {
         keys.zip(&self.sources).filter_map(|(key, source)| Some((key?, source)))
     }
 
+    fn place_of(&self, key: SourceKey) -> Option<usize> {
+        self.keys.iter().position(|known| *known == key.0.get())
+    }
+
     /// A free place stays until the year 1970, so that it goes first. Whoever would stay for longer than anybody can is from before
     /// the clock was set back, and goes as well.
     fn place_for_another(&self, newcomer_stays_until_s: u32) -> Option<usize> {
-        let latest_s = newcomer_stays_until_s.saturating_add(Source::OUTLIVES_S_MAX);
+        let latest_s = newcomer_stays_until_s.saturating_add(Touched::OUTLIVES_S_MAX);
         let stays = |until_s: u32| if until_s > latest_s { 0 } else { until_s };
         let stays = self.stay_until_s.into_iter().map(stays).enumerate();
         let (place, until_s) = stays.min_by_key(|(_, until_s)| *until_s)?;

@@ -84,7 +84,7 @@ impl Part {
     pub fn add(&mut self, told: &Told, at: Timestamp) {
         let here = told.0.iter().filter(|(spot, _)| usize::from(spot.shard) == self.number);
         for (spot, source) in here.filter(|(_, source)| source.tells_something(at.unix_s())) {
-            let begin = || Source::new(source.touched_s(), source.scope());
+            let begin = || Source::new(source.touched().at_s, source.scope());
             self.sources.entry(spot.key).or_insert_with(begin).absorb(source);
         }
     }
@@ -94,7 +94,7 @@ impl Part {
     pub fn write(&self, now: Timestamp) -> Vec<u8> {
         let telling = self.sources.iter().filter(|(_, source)| source.tells_something(now.unix_s()));
         let mut kept: Vec<_> = telling.collect();
-        kept.sort_unstable_by_key(|(key, source)| (Reverse(source.stays_until_s()), key.0));
+        kept.sort_unstable_by_key(|(key, source)| (Reverse(source.touched().stays_until_s()), key.0));
         kept.truncate(PART_SOURCES_MAX);
         row::write(kept.into_iter().map(|(key, source)| (spot(self.number, *key), source)))
     }
@@ -150,7 +150,7 @@ impl Velocity {
         for (key, source) in part.sources.iter().filter(|(_, source)| source.tells_something(now_s)) {
             let mut shard = self.table.shard_at(part.number);
             let untold = shard.untold.as_ref().and_then(|untold| untold.find(*key)).cloned();
-            let (at_s, outlives_s) = (source.touched_s(), source.outlives_s());
+            let (at_s, outlives_s) = (source.touched().at_s, source.touched().outlives_s());
             let event = Event { key: *key, scope: source.scope(), at_s, outlives_s };
             self.table.take_in(&mut shard, event, |own| {
                 *own = source.clone();
