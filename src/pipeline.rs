@@ -188,6 +188,7 @@ impl<M: Memory> Pipeline<M> {
         let fresh = DeviceToken::first(self.ids.device());
         let issued = self.token_use(&context, fresh);
         let id = look.again.unwrap_or_else(|| self.memory.name(self.ids.decision(now), context.user));
+        self.memory.prefetch_decision(id);
         if let Some(sources) = &context.address.sources {
             self.velocity.prefetch_counts(sources, now);
         }

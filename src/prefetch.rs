@@ -14,7 +14,7 @@ pub(crate) struct Lines {
 /// Of a line of cache.
 const LINE_BYTES: usize = 64;
 /// More comes by itself: the processor sees lines that are read one behind the other.
-const LINES_MAX: usize = 4;
+const LINES_MAX: usize = 6;
 
 impl Lines {
     /// Those of a slice, from its beginning.

@@ -1,12 +1,12 @@
 //! A phone number as libphonenumber's metadata sees it.
 
 use crate::units::CountryCode;
+use arrayvec::ArrayString;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use rlibphonenumber::enums::Region;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, PhoneNumberType};
 use std::fmt;
-use std::sync::Arc;
 
 /// What is known of the number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,11 @@ pub struct Number {
     /// Such as 44.
     pub country_code: i32,
     /// E.164.
-    pub e164: Arc<str>,
+    pub e164: ArrayString<E164_BYTES_MAX>,
 }
+
+/// A plus, three digits of a country code, and the 17 that libphonenumber takes behind them.
+const E164_BYTES_MAX: usize = 21;
 
 /// libphonenumber's kinds of line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,12 +138,15 @@ fn parse(text: &str, region: Option<CountryCode>) -> Phone {
     let region = region.and_then(|code| Region::try_from(code.as_str()).ok());
     let Ok(number) = PHONE_NUMBER_UTIL.parse(text, region) else { return Phone::Unreadable };
     let line = line_type(PHONE_NUMBER_UTIL.get_number_type(&number));
+    let Ok(e164) = ArrayString::from(&PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164)) else {
+        return Phone::Unreadable;
+    };
     Phone::Number(Number {
         line,
         // Valid is what libphonenumber finds a kind of line for; asking it would match every pattern once more.
         is_valid: line != LineType::Unknown,
         country_code: number.country_code,
-        e164: PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).as_ref().into(),
+        e164,
     })
 }
 

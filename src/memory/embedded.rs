@@ -251,6 +251,10 @@ impl Memory for Embedded {
         self.shared.users.prefetch_row(user);
     }
 
+    fn prefetch_decision(&self, id: DecisionId) {
+        self.shared.decisions.prefetch(id);
+    }
+
     /// It is on the disk under the new key before it is no longer there under the old one.
     fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
         let is_moved = self.shared.users.adopt(from, to).map_err(|(user, unread)| self.unvisited(user, unread))?;

@@ -145,6 +145,9 @@ pub trait Memory: Send + Sync + fmt::Debug + 'static {
     /// The same of the row, when the place has come.
     fn prefetch_row(&self, user: UserKey);
 
+    /// A decision is about to be kept: has the place come where most are.
+    fn prefetch_decision(&self, id: DecisionId);
+
     /// Shows one user's history to `judge`, and learns what it returns.
     ///
     /// # Errors

@@ -298,6 +298,8 @@ impl Memory for Redis {
 
     fn prefetch_row(&self, _user: UserKey) {}
 
+    fn prefetch_decision(&self, _id: DecisionId) {}
+
     fn visit<T>(
         &self,
         user: UserKey,

@@ -58,6 +58,14 @@ impl Memory for Store {
         }
     }
 
+    fn prefetch_decision(&self, id: DecisionId) {
+        match self {
+            Self::Volatile(memory) => memory.prefetch_decision(id),
+            Self::Embedded(memory) => memory.prefetch_decision(id),
+            Self::Redis(memory) => memory.prefetch_decision(id),
+        }
+    }
+
     fn visit<T>(
         &self,
         user: UserKey,

@@ -76,6 +76,10 @@ impl Memory for Volatile {
         self.users.prefetch_row(user);
     }
 
+    fn prefetch_decision(&self, id: DecisionId) {
+        self.decisions.prefetch(id);
+    }
+
     fn adopt(&self, from: UserKey, to: UserKey) -> Result<(), Unvisited> {
         self.users.adopt(from, to).map_err(|(_, unread)| Unvisited::Failed(unread.into()))?;
         self.vault.adopt(from, to);

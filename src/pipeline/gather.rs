@@ -48,8 +48,8 @@ impl<M: Memory> Pipeline<M> {
         loaded.prefetch_networks(ip);
         let phone = self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region);
         let token = token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin));
-        self.memory.prefetch_row(user);
         let mut found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
+        self.memory.prefetch_row(user);
         let (asn, as_organization) = system(event, &mut found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
         let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));

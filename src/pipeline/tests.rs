@@ -55,6 +55,10 @@ impl Memory for Faulty {
         self.memory.prefetch_row(user);
     }
 
+    fn prefetch_decision(&self, id: DecisionId) {
+        self.memory.prefetch_decision(id);
+    }
+
     fn visit<T>(
         &self,
         user: UserKey,

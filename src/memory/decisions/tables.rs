@@ -7,6 +7,7 @@ use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Lesson;
 use crate::keyed_hash::{KeyIsHash, UserKey};
 use crate::memory::changes::Changes;
+use crate::prefetch::Lines;
 use crate::privacy::RetentionDays;
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -85,6 +86,12 @@ impl Decisions {
     /// The same over a store, which is told of every change but that a decision has expired: that shows.
     pub(in crate::memory) fn over(pending_max: usize, settled_max: usize, changes: Arc<Changes>) -> Self {
         Self { changes: Some(changes), ..Self::new(pending_max, settled_max) }
+    }
+
+    /// Has the place come where a settled decision of a user with a history will be kept: of most, at once or when they are pushed out.
+    pub(in crate::memory) fn prefetch(&self, id: DecisionId) {
+        let place = self.shard(id).settled_known.next_place();
+        place.prefetch();
     }
 
     pub(in crate::memory) fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) {
@@ -352,6 +359,11 @@ impl Ring {
             }
         }
         self.pushed += 1;
+    }
+
+    /// Where the next one will be, once the ring is full.
+    fn next_place(&self) -> Lines {
+        Lines::at(&self.decisions, self.pushed % self.capacity)
     }
 
     pub(super) fn find(&self, id: DecisionId) -> Option<&Settled> {
