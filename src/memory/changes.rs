@@ -104,7 +104,7 @@ impl Changes {
         *lock(&self.being_written) = HashSet::default();
     }
 
-    /// How many are not on the disk yet.
+    /// How many are not on the disk yet, at most: who was written before their turn is counted until it comes.
     pub(super) fn len(&self) -> usize {
         let users = self.users.iter().map(|queue| lock(queue).len()).sum::<usize>() + lock(&self.being_written).len();
         users + self.decisions.iter().map(|queue| lock(queue).len()).sum::<usize>()

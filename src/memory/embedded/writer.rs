@@ -6,6 +6,7 @@
 use super::desk::{Asked, Next, Waiter};
 use super::store::{Batch, Written};
 use super::{Shared, lock};
+use crate::keyed_hash::UserKey;
 use crate::memory::MemoryError;
 use crate::memory::vault::Put;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,13 +29,16 @@ pub(super) struct Writer<'a> {
     shared: &'a Shared,
     window: Duration,
     failures: u32,
+    /// Whom somebody asked for in vain: they come before all others when the disk takes changes again, and so with what was to be done behind
+    /// them.
+    first: Vec<UserKey>,
     /// Pages that may hold what was erased are left by a clean stop only.
     has_erased: bool,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(shared: &'a Shared, window: Duration) -> Self {
-        Self { shared, window, failures: 0, has_erased: false }
+        Self { shared, window, failures: 0, first: Vec::new(), has_erased: false }
     }
 
     /// Until it is told to stop, and for one more try then.
@@ -62,7 +66,9 @@ impl<'a> Writer<'a> {
         self.shared.learn_later();
         let began = self.shared.clock.start();
         let (wishes, wishers): (Vec<_>, Vec<_>) = wishes.into_iter().map(|wisher| (wisher.wish, wisher.told)).unzip();
-        let (taken, are_all_users) = changes.take(waiting.iter().map(|waiter| waiter.user), ROWS_MAX);
+        let mut urgent = std::mem::take(&mut self.first);
+        urgent.extend(waiting.iter().map(|waiter| waiter.user));
+        let (taken, are_all_users) = changes.take(urgent.iter().copied(), ROWS_MAX);
         let (mut ids, are_all_decisions) = changes.take_decisions(DECISIONS_MAX);
         let (counted, are_all_counts) =
             velocity.get().map_or_else(|| (Vec::new(), true), |velocity| velocity.take_changed(VELOCITY_MAX));
@@ -91,6 +97,9 @@ impl<'a> Writer<'a> {
             }
         } else {
             users.note_again(&taken);
+            urgent.sort_unstable_by_key(|user| user.0);
+            urgent.dedup();
+            self.first = urgent;
             ids.iter().for_each(|id| changes.note_decision(*id));
             velocity.get().into_iter().for_each(|velocity| velocity.note_changed(&counted));
         }

@@ -2,11 +2,12 @@
 
 use crate::history::UserHistory;
 
-/// The bytes of a history, behind one that says whether the store has them as they are here; or nothing, where they are in the store
+/// The bytes of a history, behind one that says whether they are yet to be written to the store; or nothing, where they are in the store
 /// only. The mark lies where a login writes anyway: a set of who has changed would cost it two more lines of cache.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Row(Box<[u8]>);
 
+/// Or being written, as `Changes` knows.
 const IS_WRITTEN: u8 = 0;
 const IS_CHANGED: u8 = 1;
 const MARK_BYTES: usize = 1;

@@ -122,6 +122,25 @@ fn while_the_disk_takes_nothing_logins_go_on_and_promises_are_refused() {
     assert!(memory.close().is_err(), "what is not written is told at the end");
 }
 
+/// After an outage more is to be written than one commit takes.
+#[test]
+fn who_was_given_another_key_in_an_outage_is_under_it_before_they_leave_the_old_one() {
+    let bench = Bench::new();
+    let memory = bench.started();
+    let (from, to) = (bench.user(1), bench.user(2));
+    teach(&memory, from, NOW_S);
+    bench.kept(&memory, from).expect("the disk is well");
+    bench.disk.fail_write(0, true);
+    (10..30_000).for_each(|number| teach(&memory, bench.user(number), NOW_S));
+    assert!(memory.adopt(from, to).is_ok(), "a login goes on");
+    assert!(bench.kept(&memory, bench.user(3)).is_err());
+    bench.disk.mend();
+    bench.kept(&memory, bench.user(3)).expect("the disk is well");
+    let store = memory.shared.store().expect("it is open");
+    let has = |user| store.row(user).expect("it can be read").is_some();
+    assert!(has(to) && !has(from), "by the first commit that went well");
+}
+
 #[test]
 fn after_a_failed_sync_the_store_is_written_anew() {
     let bench = Bench::new();
