@@ -412,7 +412,7 @@ fn describe() {
     describe_counter!("askance_memory_errors_total", "Histories or decisions that memory could not give or keep");
     describe_counter!("askance_memory_rows_written_total", "Rows of users that reached the disk");
     describe_counter!("askance_memory_flush_failures_total", "Commits that the disk did not take");
-    describe_gauge!("askance_memory_unwritten", "Changed users that are yet to reach the disk");
+    describe_gauge!("askance_memory_unwritten", "Changed users that are yet to reach the disk, at most");
     describe_gauge!("askance_memory_flush_lag_seconds", "For how long the oldest of them may have been waiting");
     describe_gauge!("askance_memory_degraded", "1 while nothing becomes durable");
     describe_gauge!("askance_memory_backup_timestamp_seconds", "When the newest backup was made");

@@ -46,7 +46,8 @@ pub struct Settings {
     pub known_users_half: Bounded<1, 1_000_000>,
     /// Standard deviations by which there must be more failures than the source's past lets expect.
     pub surprise_min: BoundedFloat<0, 100>,
-    /// Sources that are counted: 80 bytes each, and 470 more once one was seen four times.
+    /// Sources that are counted: 80 bytes each, and 470 more for one that was seen four times, or comes from a disk or another
+    /// replica.
     pub sources_max: Bounded<1024, 16_777_216>,
 }
 

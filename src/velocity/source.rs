@@ -7,7 +7,7 @@ use super::Scope;
 use super::row::Reader;
 use super::tally::Tally;
 use super::touched::Touched;
-use super::users::DAY_S;
+use super::users::{CELL_BITS, DAY_S, TAG_BITS};
 use std::borrow::Cow;
 
 /// One source. Whether it is few or many shows in no answer.
@@ -22,7 +22,7 @@ pub(super) enum Source {
 pub(super) struct Happening {
     /// When.
     pub(super) at_s: u32,
-    /// A hash of whose it was.
+    /// Of a hash of whose it was, what is counted by: no more is kept.
     pub(super) user: u64,
     /// Whether it is told whose it was.
     pub(super) is_named: bool,
@@ -34,11 +34,13 @@ pub(super) struct Happening {
 
 impl Happening {
     pub(super) fn failure(user: Option<u64>, is_unknown: bool, at_s: u32) -> Self {
-        Self { at_s, user: user.unwrap_or(0), is_named: user.is_some(), has_failed: true, is_marked: is_unknown }
+        let is_named = user.is_some();
+        let user = user.unwrap_or(0) & (CELL_BITS | TAG_BITS);
+        Self { at_s, user, is_named, has_failed: true, is_marked: is_unknown }
     }
 
     pub(super) fn success(user: u64, device_known: bool, at_s: u32) -> Self {
-        Self { at_s, user, is_named: true, has_failed: false, is_marked: device_known }
+        Self { at_s, user: user & CELL_BITS, is_named: true, has_failed: false, is_marked: device_known }
     }
 }
 
@@ -178,6 +180,12 @@ mod tests {
             source.count(Happening::failure(None, false, START_S));
             assert_eq!(matches!(source, Source::Few(_)), seen <= FEW, "{seen} times");
         }
+    }
+
+    #[test]
+    fn no_more_is_kept_of_a_user_than_is_counted_by() {
+        assert_eq!(Happening::success(u64::MAX, true, START_S).user.count_ones(), 6);
+        assert_eq!(Happening::failure(Some(u64::MAX), true, START_S).user.count_ones(), 6 + 32);
     }
 
     fn happenings() -> impl Strategy<Value = Vec<Happening>> {

@@ -124,6 +124,7 @@ impl Table {
         for place in 0..WAYS {
             if held.keys[place] != 0 && !stay(&held.sources[place]) {
                 (held.keys[place], held.stay_until_s[place]) = (0, 0);
+                held.sources[place] = Source::new(0, Scope::Address);
                 left += 1;
             }
         }
@@ -154,7 +155,7 @@ impl Shard {
         Some([Lines::of(&set.keys), Lines::of(&set.stay_until_s)])
     }
 
-    /// Where it is counted then.
+    /// Where it is counted then, or where that is found.
     pub(super) fn lines_of_source(&self, Event { key, at_s, outlives_s, .. }: Event) -> Option<Lines> {
         let set = self.all.set(key)?;
         let place = set.place_of(key).or_else(|| set.place_for_another(at_s.saturating_add(outlives_s)))?;

@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZeroU64;
 
-/// Of sources that wait to be told, however many are counted: 31 MB at most.
+/// Of sources that wait to be told, however many are counted: some 40 MB at most.
 const UNTOLD_MAX: usize = 65_536;
 
 /// In how many parts all that replicas told is kept.

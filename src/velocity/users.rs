@@ -66,6 +66,11 @@ impl Stamp {
 
 const CELLS: usize = 64;
 
+/// What of a user's hash names a cell.
+pub(super) const CELL_BITS: u64 = 0x3F << 58;
+/// What of it tells the users apart who were seen last.
+pub(super) const TAG_BITS: u64 = 0xFFFF_FFFF;
+
 /// Users by linear counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cells([Stamp; CELLS]);
@@ -141,7 +146,7 @@ impl RecentUsers {
 
     pub(super) fn note(&mut self, user: u64, stamp: Stamp, now_s: u32) {
         self.cells.note(user, stamp, now_s);
-        self.note_tag(u32::try_from(user & u64::from(u32::MAX)).unwrap_or(0), stamp, now_s);
+        self.note_tag(u32::try_from(user & TAG_BITS).unwrap_or(0), stamp, now_s);
     }
 
     /// The one not seen for longest makes room.
