@@ -1,5 +1,6 @@
 //! JSON by hand, for the one answer that every login gets: shapes and names are literals, only what a client chose is
-//! looked at for escapes. Some 3,000 instructions an answer against 26,000 by derived serialisation.
+//! looked at for escapes. An answer of 1,900 bytes, with a trip and four reasons, takes some
+//! 6,800 instructions; derived serialisation took 26,000 for one of 1,100.
 
 /// Writes behind what the buffer holds. Whoever calls keeps the commas.
 #[derive(Debug)]
