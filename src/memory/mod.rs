@@ -6,6 +6,7 @@
 mod changes;
 pub mod decisions;
 pub mod embedded;
+mod places;
 pub mod record;
 pub mod redis;
 pub mod store;
@@ -58,7 +59,7 @@ pub struct Settings {
     pub record: Record,
     /// Seconds for which a decision waits for its outcome.
     pub pending_ttl_s: Bounded<1, 86_400>,
-    /// Decisions that may wait at a time, about 420 bytes each.
+    /// Decisions that may wait at a time, about 430 bytes each.
     pub pending_max: Bounded<16, 10_000_000>,
     /// Decisions that wait no longer and are kept, about 290 bytes each; a repeated outcome searches a sixteenth of them,
     /// a list all of them.

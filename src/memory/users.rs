@@ -102,13 +102,13 @@ impl Users {
         if let Some(lesson) = lesson.filter(|lesson| lesson.begins_a_history() && self.takes_room()) {
             let mut shard = self.rows.shard(user);
             // Another login of the same user may have come first: merge, never overwrite.
-            let mut history = match shard.get(user) {
+            let mut history = match shard.get(user).map(Row::bytes) {
                 None => UserHistory::default(),
                 Some([]) => return Err(Unread::Elsewhere),
                 Some(row) => UserHistory::read_row(row)?,
             };
             history.learn(&lesson);
-            self.change(user, shard.get_or_insert(user), &history);
+            self.change(user, shard.get_or_default(user), &history);
         }
         Ok(answer)
     }
@@ -177,7 +177,7 @@ impl Users {
     /// Puts in what the store has of a user whose row is elsewhere, if `is_current` still; a row that is here stays.
     pub(super) fn fill(&self, user: UserKey, row: Option<Box<[u8]>>, is_current: impl FnOnce() -> bool) {
         let mut shard = self.rows.shard(user);
-        if shard.get(user).is_some_and(<[u8]>::is_empty) && is_current() {
+        if shard.get(user).is_some_and(Row::is_elsewhere) && is_current() {
             self.elsewhere.fetch_sub(1, Ordering::Relaxed);
             match row {
                 Some(row) => shard.insert(user, Row::of(&row)),
@@ -220,7 +220,7 @@ impl Users {
 
     /// Whether this user's row is in the store only.
     pub(super) fn is_elsewhere(&self, user: UserKey) -> bool {
-        self.rows.shard(user).get(user).is_some_and(<[u8]>::is_empty)
+        self.rows.shard(user).get(user).is_some_and(Row::is_elsewhere)
     }
 
     /// How many rows may come from the store at once, to go there again.
@@ -254,7 +254,8 @@ impl Users {
         let last_login = |row: &[u8]| UserHistory::last_login_of_row(row);
         let mut times = Vec::with_capacity(resident);
         for shard in self.rows.shards() {
-            times.extend(shard.rows().filter(|(_, row)| !row.is_empty()).map(|(_, row)| last_login(row)));
+            let rows = shard.iter().filter(|(_, row)| !row.is_elsewhere());
+            times.extend(rows.map(|(_, row)| last_login(row.bytes())));
         }
         let surplus = times.len().saturating_sub(self.users_max - self.users_max / 20);
         let (_, cutoff, _) = times.select_nth_unstable(surplus.min(self.users_max));
@@ -281,7 +282,7 @@ impl Users {
 impl Users {
     /// What is kept of a user, to come back to.
     pub(super) fn row(&self, user: UserKey) -> Option<Box<[u8]>> {
-        self.rows.shard(user).get(user).map(Box::from)
+        self.rows.shard(user).get(user).map(|row| row.bytes().into())
     }
 
     /// Puts back what was kept of a user at some time.

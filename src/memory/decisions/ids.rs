@@ -3,21 +3,12 @@
 use crate::clock::Timestamp;
 use crate::keyed_hash::HashKey;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// A UUID of version 7 (RFC 9562): sorts by time, and 74 bits of it cannot be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DecisionId(pub(super) u128);
-
-/// Of bits that nobody chose: neither of its time, nor of its end, where a store may put others.
-impl Hash for DecisionId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [_, random @ .., _, _, _, _, _, _, _] = self.0.to_le_bytes();
-        state.write_u64(u64::from_le_bytes(random));
-    }
-}
 
 impl DecisionId {
     /// Parses the hyphenated form.

@@ -5,12 +5,13 @@ use super::walk::{Held, Visitor, Walk};
 use super::{Decision, DecisionId, Feedback, LoginResult, Pending, Report, Settled, Settlement};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::history::Lesson;
-use crate::keyed_hash::{KeyIsHash, UserKey};
+use crate::keyed_hash::UserKey;
 use crate::memory::changes::Changes;
+use crate::memory::places::{Key, Places};
 use crate::prefetch::Lines;
 use crate::privacy::RetentionDays;
-use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::collections::VecDeque;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All decisions of a process, in shards of their own locks, bounded: users without history never push out those with
@@ -33,7 +34,7 @@ pub(super) struct Shard {
 #[derive(Debug)]
 pub(super) struct PendingTable {
     capacity: usize,
-    pub(super) decisions: HashMap<DecisionId, Box<Pending>, BuildHasherDefault<KeyIsHash>>,
+    pub(super) decisions: Places<DecisionId, Box<Pending>>,
     pub(super) strangers: Queue,
     pub(super) known: Queue,
     /// How often ids were taken out of the middle of the queues.
@@ -67,8 +68,19 @@ pub(super) const SHARDS: usize = 16;
 const EXPIRED_MAX: usize = 256;
 /// Stands where a decision was erased; no id is 0, whose version is none.
 const ERASED: DecisionId = DecisionId(0);
+/// Of a UUID: the highest of its lower half, and the same in all.
+const VARIANT_BITS: u32 = 2;
 /// Of the settled decisions, this share is for users without a history.
 const STRANGERS_SHARE: usize = 4;
+
+impl Key for DecisionId {
+    const TAKEN_PERCENT_MAX: usize = 50;
+
+    /// Of bits that nobody chose: neither of its time, nor of its version and variant.
+    fn position(self) -> u64 {
+        u64::try_from((self.0 << VARIANT_BITS) & u128::from(u64::MAX)).unwrap_or(0)
+    }
+}
 
 impl Decisions {
     pub(in crate::memory) fn new(pending_max: usize, settled_max: usize) -> Self {
@@ -88,10 +100,15 @@ impl Decisions {
         Self { changes: Some(changes), ..Self::new(pending_max, settled_max) }
     }
 
-    /// Has the place come where a settled decision of a user with a history will be kept: of most, at once or when they are pushed out.
+    /// Has come what keeping a decision is likely to touch: the place where a settled one of a user with a history will be, which is of
+    /// most, at once or when they are pushed out; and if one will be pushed out, what that takes.
     pub(in crate::memory) fn prefetch(&self, id: DecisionId) {
-        let place = self.shard(id).settled_known.next_place();
-        place.prefetch();
+        let (settled, pushing_out) = {
+            let shard = self.shard(id);
+            (shard.settled_known.next_place(), shard.pending.lines_of_next(id))
+        };
+        settled.prefetch();
+        pushing_out.into_iter().flatten().for_each(Lines::prefetch);
     }
 
     pub(in crate::memory) fn keep(&self, id: DecisionId, decision: Decision, has_history: bool) {
@@ -108,7 +125,7 @@ impl Decisions {
     /// A copy of a decision, and whether its user has a history.
     pub(in crate::memory) fn held(&self, id: DecisionId) -> Option<(Decision, bool)> {
         let shard = self.shard(id);
-        if let Some(pending) = shard.pending.decisions.get(&id) {
+        if let Some(pending) = shard.pending.decisions.get(id) {
             // Of one that waits, the users say so when it comes back.
             return Some((Decision::Pending(pending.clone()), true));
         }
@@ -142,7 +159,7 @@ impl Decisions {
             if let Some(lesson) = lesson {
                 learn(pending.given.user, &lesson)?;
             }
-            if let Some(pending) = shard.pending.decisions.remove(&id) {
+            if let Some(pending) = shard.pending.decisions.remove(id) {
                 shard.settled_known.push(id, pending.into_settled(Some(report.result), report.factor));
             }
             self.note(id);
@@ -153,7 +170,7 @@ impl Decisions {
 
     /// Drops a decision that waits, as if it had never been given: nothing is learnt of it, now or later.
     pub(in crate::memory) fn discard(&self, id: DecisionId) {
-        self.shard(id).pending.decisions.remove(&id);
+        self.shard(id).pending.decisions.remove(id);
     }
 
     /// Takes a label, said of a decision that waits or was settled.
@@ -207,7 +224,7 @@ impl Decisions {
     /// Whose decision it is.
     pub(in crate::memory) fn user_of(&self, id: DecisionId) -> Option<UserKey> {
         let shard = self.shard(id);
-        let waiting = shard.pending.decisions.get(&id).map(|pending| &pending.given);
+        let waiting = shard.pending.decisions.get(id).map(|pending| &pending.given);
         waiting.or_else(|| shard.settled(id).map(|settled| &settled.given)).map(|given| given.user)
     }
 
@@ -232,7 +249,7 @@ impl Shard {
     }
 
     fn waiting(&self, id: DecisionId, now: Timestamp) -> Option<&Pending> {
-        self.pending.decisions.get(&id).map(|pending| &**pending).filter(|pending| now <= pending.expires)
+        self.pending.decisions.get(id).map(|pending| &**pending).filter(|pending| now <= pending.expires)
     }
 
     fn settled(&self, id: DecisionId) -> Option<&Settled> {
@@ -240,7 +257,7 @@ impl Shard {
     }
 
     /// When full, users without history go first, then the oldest.
-    fn insert(&mut self, id: DecisionId, pending: Box<Pending>, has_history: bool) {
+    fn insert(&mut self, id: DecisionId, mut pending: Box<Pending>, has_history: bool) {
         let Self { pending: table, settled_known, settled_strangers } = self;
         while table.decisions.len() >= table.capacity {
             let (oldest, ring) = match table.strangers.ids.pop_front() {
@@ -250,7 +267,10 @@ impl Shard {
                     None => break,
                 },
             };
-            let Some(pushed_out) = table.decisions.remove(&oldest) else { continue };
+            let Some(mut room) = table.decisions.remove(oldest) else { continue };
+            // The new one is kept where the old one was: the memory that is given back is that which was taken just now, and is near.
+            let pushed_out = std::mem::replace(&mut *room, *pending);
+            pending = room;
             if table.overdue.len() < table.capacity {
                 table.overdue.extend(taught_by(&pushed_out));
             }
@@ -275,11 +295,11 @@ impl Shard {
         for (queue, ring) in [(&mut table.strangers, settled_strangers), (&mut table.known, settled_known)] {
             while left > 0
                 && let Some(id) = queue.ids.front().copied()
-                && table.decisions.get(&id).is_none_or(|pending| now > pending.expires)
+                && table.decisions.get(id).is_none_or(|pending| now > pending.expires)
             {
                 queue.ids.pop_front();
                 left -= 1;
-                if let Some(expired) = table.decisions.remove(&id) {
+                if let Some(expired) = table.decisions.remove(id) {
                     if let Some((user, lesson)) = taught_by(&expired) {
                         learn(user, &lesson);
                     }
@@ -300,7 +320,7 @@ impl PendingTable {
     fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
-            decisions: HashMap::default(),
+            decisions: Places::default(),
             strangers: Queue::default(),
             known: Queue::default(),
             tidied: 0,
@@ -308,11 +328,23 @@ impl PendingTable {
         }
     }
 
+    /// Of a full table, the place of this id, the decision that it pushes out, whose place came when the one before was pushed out, and the
+    /// place of the next one.
+    fn lines_of_next(&self, id: DecisionId) -> Option<[Lines; 3]> {
+        if self.decisions.len() < self.capacity {
+            return None;
+        }
+        let mut oldest = self.strangers.ids.iter().chain(&self.known.ids).copied();
+        let pushed_out = self.decisions.get(oldest.next()?)?;
+        let next = oldest.next().unwrap_or(id);
+        Some([self.decisions.line_of(id), Lines::of(slice::from_ref(&**pushed_out)), self.decisions.line_of(next)])
+    }
+
     /// Settled ones leave their ids behind; clearing them at twice the capacity costs one step an insertion.
     fn tidy_up(&mut self) {
         if self.strangers.ids.len() + self.known.ids.len() > 2 * self.capacity {
-            self.strangers.ids.retain(|id| self.decisions.contains_key(id));
-            self.known.ids.retain(|id| self.decisions.contains_key(id));
+            self.strangers.ids.retain(|id| self.decisions.get(*id).is_some());
+            self.known.ids.retain(|id| self.decisions.get(*id).is_some());
             self.tidied += 1;
         }
     }

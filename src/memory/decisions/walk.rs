@@ -66,10 +66,10 @@ impl Walk {
                 let (from, before) = self.piece(queue.first(), queue.end());
                 for id in (from..before).rev().filter_map(|number| queue.id(number)) {
                     if visitor.wants(id)
-                        && let Some(waiting) = pending.decisions.get_mut(&id)
+                        && let Some(waiting) = pending.decisions.get_mut(id)
                         && !visitor.visit(id, Held::Waiting(waiting))
                     {
-                        pending.decisions.remove(&id);
+                        pending.decisions.remove(id);
                     }
                 }
                 from == queue.first()

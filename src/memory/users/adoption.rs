@@ -1,5 +1,6 @@
 //! A user who was known under a key that is replaced goes on under the one in use.
 
+use super::row::Row;
 use super::{Unread, Users};
 use crate::history::UserHistory;
 use crate::keyed_hash::UserKey;
@@ -13,14 +14,16 @@ impl Users {
     /// One of the two rows is damaged or elsewhere; nothing was moved.
     pub(in crate::memory) fn adopt(&self, from: UserKey, to: UserKey) -> Result<bool, (UserKey, Unread)> {
         let turn = self.adoption();
-        let Some(row) = self.rows.shard(from).get(from).map(Box::<[u8]>::from) else { return Ok(false) };
+        let Some(row) = self.rows.shard(from).get(from).map(|row| Box::<[u8]>::from(row.bytes())) else {
+            return Ok(false);
+        };
         if row.is_empty() {
             return Err((from, Unread::Elsewhere));
         }
         let history = UserHistory::read_row(&row).map_err(|error| (from, error.into()))?;
         {
             let mut shard = self.rows.shard(to);
-            let joined = match shard.get(to) {
+            let joined = match shard.get(to).map(Row::bytes) {
                 None => history,
                 Some([]) => return Err((to, Unread::Elsewhere)),
                 Some(row) => {
@@ -29,7 +32,7 @@ impl Users {
                     joined
                 }
             };
-            self.change(to, shard.get_or_insert(to), &joined);
+            self.change(to, shard.get_or_default(to), &joined);
         }
         self.take_out(from);
         drop(turn);

@@ -12,7 +12,7 @@ impl Users {
     pub(in crate::memory) fn age(&self, cutoffs: &Cutoffs) {
         let mut aged = Vec::new();
         for shard in self.rows.shards() {
-            let rows = shard.rows().filter(|(_, row)| UserHistory::row_is_aged(row, cutoffs));
+            let rows = shard.iter().filter(|(_, row)| UserHistory::row_is_aged(row.bytes(), cutoffs));
             aged.extend(rows.map(|(user, _)| user).take(AGED_MAX - aged.len()));
         }
         for user in aged {
