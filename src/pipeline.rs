@@ -37,7 +37,6 @@ use crate::velocity::Velocity;
 use crate::verdict::{self, Verdict};
 use crate::webhooks::{EventKind, Events};
 use arc_swap::ArcSwap;
-use gather::Browser;
 use std::net::IpAddr;
 use std::sync::Arc;
 use teach::{decision, is_copied, lesson, login, teaches_at_once, visit};
@@ -179,10 +178,7 @@ impl<M: Memory> Pipeline<M> {
     ) -> Result<Scored<'a>, Fetch> {
         let started = self.clock.start();
         let loaded = self.loaded.load();
-        let who = self.who(event);
-        self.memory.prefetch_place(who.user);
-        let browser = Browser::new(&loaded.tokens, event);
-        let context = self.gather(&loaded, event, who, browser.token, now);
+        let (context, browser) = self.gather(&loaded, event, now);
         let judge = |recall: Recall<'_>| verdict::assess(&context, recall, &loaded.signals, &loaded.verdict);
         // For a browser without a token of this user, and for one whose token was copied.
         let fresh = DeviceToken::first(self.ids.device());
@@ -211,29 +207,32 @@ impl<M: Memory> Pipeline<M> {
                 (judged, has_history) = (None, false);
             }
         }
-        let (assessments, verdict) = judged.unwrap_or_else(|| judge(Recall::Failed));
-        let is_copied = is_copied(&assessments);
-        let at_once = teaches_at_once(&loaded, &assessments, &verdict);
+        let judged = judged.unwrap_or_else(|| judge(Recall::Failed));
+        // They are large: moved once, into the answer.
+        let (assessments, verdict) = (&judged.0, &judged.1);
+        let is_copied = is_copied(assessments);
+        let at_once = teaches_at_once(&loaded, assessments, verdict);
         let who = (context.user, Name::new(&event.tenant, &event.user.id));
         let what = (login(&context, issued, is_copied), context.address.ip);
-        let given = Given::new(who, client, what, &assessments, &verdict);
+        let given = Given::new(who, client, what, assessments, verdict);
         let is_first = look.again.is_none();
         if at_once && is_first {
-            self.count_success(visit(&context, &assessments), now);
-            self.count_familiar(&context, &assessments, now);
+            self.count_success(visit(&context, assessments), now);
+            self.count_familiar(&context, assessments, now);
         }
-        let decision = decision(&loaded, &context, given, &assessments, &verdict, now);
+        let decision = decision(&loaded, &context, given, assessments, verdict, now);
         if let Err(error) = self.memory.keep(id, decision, has_history) {
             self.failed(&error);
         }
         if is_first {
-            self.meters.scored(&assessments, &verdict, started.elapsed());
+            self.meters.scored(assessments, verdict, started.elapsed());
             rules::audit(&loaded, id, &verdict.rules);
         }
         let next = browser.token.filter(|_| !is_copied).map_or(fresh, DeviceToken::successor);
         let cookie = loaded.tokens.write(browser.cookie.as_ref(), &event.tenant, &event.user.id, next);
         let presented = if is_copied { Presented::Copied } else { browser.presented };
         let degraded = look.is_alone || self.memory.is_degraded();
+        let (assessments, verdict) = judged;
         Ok(Scored { id, context, assessments, verdict, presented, cookie, degraded })
     }
 
@@ -272,8 +271,7 @@ impl<M: Memory> Pipeline<M> {
     /// The user's history is elsewhere, or cannot be had; nothing was learnt then.
     pub fn import(&self, event: &LoginEvent<'_>, factor_passed: bool, now: Timestamp) -> Result<(), Unvisited> {
         let loaded = self.loaded.load();
-        let token = Browser::new(&loaded.tokens, event).token;
-        let context = self.gather(&loaded, event, self.who(event), token, now);
+        let (context, _) = self.gather(&loaded, event, now);
         let past = login(&context, None, false);
         let proof = if factor_passed { past.proof.max(Proof::Factor) } else { past.proof };
         let lesson = Lesson::Completed(Login { proof, ..past });

@@ -97,7 +97,7 @@ fn settle_down(people: &People) -> Result<Duration, Failure> {
 fn scores(people: &People, batches: usize) -> Result<(), Failure> {
     let score = |event: &LoginEvent<'_>| {
         let scored = people.pipeline.score(ClientTag(0), event, event.time, Look::default());
-        black_box(scored.map(|scored| scored.verdict.action).ok())
+        black_box(scored.as_ref().map(|scored| scored.verdict.action).ok())
     };
     let mut random = SplitMix(7);
     let one = people.usual(1, &mut random);

@@ -188,5 +188,5 @@ const COUNTED: &str = "counted_scores";
 
 fn score_one(pipeline: &Pipeline<Store>, event: &LoginEvent<'_>) {
     let scored = pipeline.score(ClientTag(0), event, event.time, Look::default());
-    black_box(scored.map(|scored| scored.verdict.action).ok());
+    black_box(scored.as_ref().map(|scored| scored.verdict.action).ok());
 }

@@ -152,7 +152,15 @@ impl Found {
     };
 }
 
-type Hits<'a> = ArrayVec<Option<Hit<'a>>, { FILES_MAX * Role::ALL.len() }>;
+/// The rows of an address, by entry: found, and perhaps not yet come from where memory is slow.
+#[derive(Debug)]
+pub struct Hits<'a>(ArrayVec<Option<Hit<'a>>, { FILES_MAX * Role::ALL.len() }>);
+
+impl<'a> Hits<'a> {
+    fn at(&self, entry: usize) -> Option<&Hit<'a>> {
+        self.0.get(entry)?.as_ref()
+    }
+}
 
 impl GeoIp {
     /// `ip` is about to be looked up: has what the search begins with come from where memory is slow.
@@ -165,35 +173,46 @@ impl GeoIp {
         self.entries.iter().for_each(|entry| entry.database.prefetch_networks(ip.to_canonical()));
     }
 
-    /// What the databases say of `ip`; of local addresses nothing, whatever they hold. Allocates nothing.
+    /// What the databases say of `ip`. Allocates nothing.
     #[must_use]
     pub fn look_up(&self, ip: IpAddr) -> Found {
-        self.find(ip).0
+        self.read(&self.search(Some(ip)))
     }
 
     /// What the databases say of `ip`, and the network of the row that says most of where it is.
     #[must_use]
     pub fn describe(&self, ip: IpAddr) -> (Found, Option<IpNet>) {
-        self.find(ip)
+        self.read_with_network(&self.search(Some(ip)))
     }
 
-    fn find(&self, ip: IpAddr) -> (Found, Option<IpNet>) {
-        let ip = ip.to_canonical();
-        if is_local(ip) {
-            return (Found::NOTHING, None);
+    /// The first half of a look-up: where the rows are. Of local addresses there are none, whatever the databases hold.
+    #[must_use]
+    pub fn search(&self, ip: Option<IpAddr>) -> Hits<'_> {
+        let mut hits = Hits(ArrayVec::new());
+        if let Some(ip) = ip.map(|ip| ip.to_canonical()).filter(|ip| !is_local(*ip)) {
+            hits.0.extend(self.entries.iter().map(|entry| entry.database.look_up(ip)));
         }
-        let hits: Hits<'_> = self.entries.iter().map(|entry| entry.database.look_up(ip)).collect();
-        let (location, network) = self.location(&hits);
-        let system = self.first(self.by_system(), &hits, |hit| hit.row.asn());
+        hits
+    }
+
+    /// The second half: what the rows say. There may be work between the two while the rows come from where memory is slow.
+    #[must_use]
+    pub fn read(&self, hits: &Hits<'_>) -> Found {
+        self.read_with_network(hits).0
+    }
+
+    fn read_with_network(&self, hits: &Hits<'_>) -> (Found, Option<IpNet>) {
+        let (location, network) = self.location(hits);
+        let system = self.first(self.by_system(), hits, |hit| hit.row.asn());
         let as_organization = system.and_then(|(at, hit, _)| self.entries.get(at)?.database.organization(hit.row));
         let asn = system.map(|(_, _, asn)| asn);
-        let (kinds, kinds_from) = self.kinds(&hits, system);
-        let country = self.first(self.by_place(), &hits, |hit| hit.row.country()).map(|(_, _, country)| country);
+        let (kinds, kinds_from) = self.kinds(hits, system);
+        let country = self.first(self.by_place(), hits, |hit| hit.row.country()).map(|(_, _, country)| country);
         let location = match location {
             Location::Known(place) => Location::Known(super::Place { country: place.country.or(country), ..place }),
             other @ (Location::Missing | Location::Unusable | Location::Failed) => other,
         };
-        let any = || self.first(self.by_place(), &hits, |hit| Some(hit.network)).map(|(_, _, network)| network);
+        let any = || self.first(self.by_place(), hits, |hit| Some(hit.network)).map(|(_, _, network)| network);
         (Found { location, country, asn, as_organization, kinds, kinds_from }, network.or_else(any))
     }
 
@@ -227,7 +246,7 @@ impl GeoIp {
     /// The first file with a usable place; where there is none, the worst of what they say, so that a failure shows.
     fn location(&self, hits: &Hits<'_>) -> (Location, Option<IpNet>) {
         let mut worst = (Location::Missing, None);
-        for hit in self.city.iter().filter_map(|at| hits.get(*at)?.as_ref()) {
+        for hit in self.city.iter().filter_map(|at| hits.at(*at)) {
             match (hit.row.location(), worst.0) {
                 (Location::Known(place), _) => return (Location::Known(place), Some(hit.network)),
                 (Location::Failed, _) => worst = (Location::Failed, Some(hit.network)),
@@ -249,7 +268,7 @@ impl GeoIp {
             from.get_or_insert_with(|| KindsSource { matches: hit.network, source: source() });
         };
         for at in self.by_anonymity() {
-            if let Some(hit) = hits.get(at).and_then(Option::as_ref) {
+            if let Some(hit) = hits.at(at) {
                 tell(at, hit, hit.row.kinds());
             }
         }
@@ -267,7 +286,7 @@ impl GeoIp {
         what: impl Fn(&Hit<'a>) -> Option<T>,
     ) -> Option<(usize, &'h Hit<'a>, T)> {
         order.find_map(|at| {
-            let hit = hits.get(at)?.as_ref()?;
+            let hit = hits.at(at)?;
             what(hit).map(|value| (at, hit, value))
         })
     }

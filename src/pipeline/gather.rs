@@ -8,48 +8,38 @@ use crate::context::ip_lists::{Category, Entry, Hit, ListFinding};
 use crate::context::network::{NetworkKind, NetworkKinds};
 use crate::context::{Account, Address, Claims, Location, LoginContext, Organization};
 use crate::device_token::{Cookie, DeviceToken, Origin, TokenKeys, TokenUse};
-use crate::event::{ClientIp, GivenLocation, LoginEvent};
-use crate::keyed_hash::{AddressTag, Anchor, DeviceTag, NetworkTag, UserKey};
+use crate::event::{ClientIp, GivenLocation, LoginEvent, User};
+use crate::keyed_hash::{AddressTag, DeviceTag, NetworkTag};
 use crate::memory::Memory;
 use crate::units::CountryCode;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Whose login it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Who {
-    pub(super) anchor: Anchor,
-    pub(super) user: UserKey,
-}
-
 impl<M: Memory> Pipeline<M> {
-    /// By what the event says, and the keys of the store.
-    pub(super) fn who(&self, event: &LoginEvent<'_>) -> Who {
-        let anchor = self.key.anchor(&event.tenant, &event.user.id);
-        Who { anchor, user: self.key.user_of(anchor) }
-    }
-
-    /// Every lookup of one login, none of which waits.
+    /// Every lookup of one login, none of which waits, and what its browser sent.
     pub(super) fn gather<'a>(
         &self,
         loaded: &Loaded,
         event: &'a LoginEvent<'_>,
-        Who { anchor, user }: Who,
-        token: Option<DeviceToken>,
         now: Timestamp,
-    ) -> LoginContext<'a> {
+    ) -> (LoginContext<'a>, Browser) {
         let ip = event.ip.ip();
         // Memory is slower than all that is computed here: what is far away comes meanwhile, step by step.
         loaded.prefetch_indexes(ip);
+        let anchor = self.key.anchor(&event.tenant, &event.user.id);
+        let user = self.key.user_of(anchor);
+        self.memory.prefetch_place(user);
+        loaded.prefetch_networks(ip);
         let network = ip.map(|ip| self.key.network(anchor, ip));
+        let browser = Browser::new(&loaded.tokens, event);
         let agent = self.agents.look_up(event.user_agent.as_deref(), event.client_hints.as_ref());
+        let hits = loaded.geoip.search(ip);
+        self.memory.prefetch_row(user);
         let origin = network.map(|network| origin(network, agent));
         let device = event.device_id.as_deref().map(|id| self.key.device(anchor, id));
-        loaded.prefetch_networks(ip);
         let phone = self.phones.look_up(event.user.phone_number.as_deref(), event.user.phone_region);
-        let token = token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin));
-        let mut found = ip.map_or(Found::NOTHING, |ip| loaded.geoip.look_up(ip));
-        self.memory.prefetch_row(user);
+        let token = browser.token.map(|token| token_use(self.key.token_device(anchor, token.device), token, origin));
+        let mut found = loaded.geoip.read(&hits);
         let (asn, as_organization) = system(event, &mut found);
         let (lists, listed_kinds) = lists(loaded, ip, asn, &found, now);
         let given_kinds = event.edge.asn.map_or(NetworkKinds::NONE, |asn| loaded.geoip.kinds_of_asn(asn));
@@ -58,7 +48,7 @@ impl<M: Memory> Pipeline<M> {
         let kinds = found.kinds.union(listed_kinds).union(given_kinds);
         let velocity = &loaded.signals.untrusted_ip.velocity;
         let location = locate(&found, event.location);
-        LoginContext {
+        let context = LoginContext {
             anchor,
             user,
             time: event.time,
@@ -85,14 +75,7 @@ impl<M: Memory> Pipeline<M> {
             location,
             country: country(&found, event.location),
             phone,
-            account: Account {
-                enrolled: event.user.enrolled,
-                has_email: event.user.has_email,
-                email_verified: event.user.email_verified,
-                created_at: event.user.created_at,
-                phone_changed_at: event.user.phone_changed_at,
-                email_changed_at: event.user.email_changed_at,
-            },
+            account: account(&event.user),
             flow: event.flow,
             first_factor: event.first_factor,
             remembered_browser: event.remembered_browser,
@@ -104,7 +87,8 @@ impl<M: Memory> Pipeline<M> {
                 groups: &event.user.groups,
                 attributes: &event.attributes,
             },
-        }
+        };
+        (context, browser)
     }
 
     /// How a new device is learnt: not at all where the caller names devices itself and may never send the token back.
@@ -131,6 +115,17 @@ impl Browser {
             (None, _, None) | (Some(_), Some(_), None) => Presented::Absent,
         };
         Self { cookie, token, presented }
+    }
+}
+
+fn account(user: &User<'_>) -> Account {
+    Account {
+        enrolled: user.enrolled,
+        has_email: user.has_email,
+        email_verified: user.email_verified,
+        created_at: user.created_at,
+        phone_changed_at: user.phone_changed_at,
+        email_changed_at: user.email_changed_at,
     }
 }
 

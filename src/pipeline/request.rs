@@ -1,7 +1,8 @@
 //! A request of somebody who logged in before: judged as a login is, and teaches nothing by itself.
 
+use super::gather::Browser;
 use super::teach::{decision, is_copied, login, pending, visit};
-use super::{Browser, Loaded, Pipeline, rules};
+use super::{Loaded, Pipeline, rules};
 use crate::clock::Timestamp;
 use crate::context::LoginContext;
 use crate::device_token::DeviceToken;
@@ -198,8 +199,7 @@ impl<M: Memory> Pipeline<M> {
         let Request { client, event, is_named, learns, awaits_outcome, demands, before, .. } = request;
         let started = self.clock.start();
         let loaded = self.loaded.load();
-        let browser = Browser::new(&loaded.tokens, event);
-        let context = self.gather(&loaded, event, self.who(event), browser.token, now);
+        let (context, browser) = self.gather(&loaded, event, now);
         let id = self.memory.name(self.ids.decision(now), context.user);
         self.adopt(context.anchor, context.user)?;
         let judge = |history: Option<&UserHistory>| {

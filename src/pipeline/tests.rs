@@ -337,7 +337,7 @@ proptest! {
         let travel = |seconds: u32| {
             let time = Timestamp::from_unix_s(1_790_000_000 + seconds);
             let login = located(to, time, "203.0.113.1");
-            let context = pipeline.gather(&pipeline.loaded.load(), &login, pipeline.who(&login), None, time);
+            let (context, _) = pipeline.gather(&pipeline.loaded.load(), &login, time);
             let judged = pipeline.memory().visit(context.user, |history| {
                 let recall = history.map_or(Recall::Stranger, Recall::History);
                 (signals::assess(&context, recall, &signals::Settings::default()).impossible_travel, None)
